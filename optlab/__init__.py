@@ -1,0 +1,45 @@
+"""optlab says what an optimizer does, and how we know.
+
+Everything mathematical is written once, as a SymPy expression; analysis, kernels and reports are derived from it.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from optlab._version import __version__
+
+if TYPE_CHECKING:
+    from optlab import bounds, problems, rules, schedules, verify
+    from optlab.analysis import analyze
+    from optlab.ensemble.predict import predict
+    from optlab.ensemble.simulate import simulate
+    from optlab.experiments.advise import advise
+    from optlab.reporting import report
+    from optlab.symbols import sympify
+
+_LAZY = {
+    "analyze": "optlab.analysis",
+    "predict": "optlab.ensemble.predict",
+    "simulate": "optlab.ensemble.simulate",
+    "advise": "optlab.experiments.advise",
+    "report": "optlab.reporting",
+    "sympify": "optlab.symbols",
+}
+_PACKAGES = ("bounds", "problems", "rules", "schedules", "verify")
+
+__all__ = ["__version__", "advise", "analyze", "bounds", "predict", "problems", "report", "rules", "schedules", "simulate", "sympify", "verify"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that ``import optlab`` and ``optlab --help`` stay quick."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    if name in _PACKAGES:
+        return import_module(f"optlab.{name}")
+    raise AttributeError(f"module 'optlab' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

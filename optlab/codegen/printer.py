@@ -1,0 +1,181 @@
+"""SymPy expression to Python source that Numba compiles without leaving the working precision.
+
+Every constant is written ``F(...)``, F being the kernel's float type, because a bare Python float or an integer power
+promotes float32 to float64 in Numba.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import sympy as sp
+
+from optlab.errors import UnsupportedError
+
+_CALLS = {
+    sp.exp: "math.exp", sp.log: "math.log", sp.sin: "math.sin", sp.cos: "math.cos", sp.tan: "math.tan",
+    sp.tanh: "math.tanh", sp.sinh: "math.sinh", sp.cosh: "math.cosh", sp.atan: "math.atan", sp.erf: "math.erf",
+    sp.Abs: "abs", sp.asin: "math.asin", sp.acos: "math.acos", sp.floor: "math.floor", sp.ceiling: "math.ceil",
+}  # fmt: skip
+_RELATIONS = {sp.Lt: "<", sp.Le: "<=", sp.Gt: ">", sp.Ge: ">=", sp.Eq: "==", sp.Ne: "!="}
+
+
+#: Names that generated code uses for itself; a symbol of such a name gets an underscore behind it.
+_RESERVED = frozenset(
+    "F math np njit uint32 abs float int min max rates constants carried table parameters step new state gradient scalars "
+    "lane i parts point work update look objective full_gradient sample_gradient piece_loss piece_gradient sign theta_ "
+    "LANES STATES HALF WORD TWO_PI NOISE BATCH DATA".split()
+)
+
+
+def name_of(symbol: sp.Symbol) -> str:
+    """The Python name of a symbol in generated code."""
+    name = str(symbol.name)
+    return f"{name}_" if name in _RESERVED or name.startswith("power") and name[5:].isdigit() else name
+
+
+class Printer:
+    """Prints expressions; ``powers`` collects the integer powers whose helper functions the source needs."""
+
+    def __init__(self) -> None:
+        self.powers: set[int] = set()
+        self.signs = False
+
+    def helpers(self) -> str:
+        """Source of the helper functions that the printed code calls."""
+        out = []
+        for n in sorted(self.powers):
+            out.append(f"@njit\ndef power{n}(x):\n    return {' * '.join(['x'] * n)}\n")
+        if self.signs:
+            out.append("@njit\ndef sign(x):  # returns its argument at 0 and at NaN\n    return F(1.0) if x > F(0.0) else (F(-1.0) if x < F(0.0) else x)\n")
+        return "\n\n".join(out)
+
+    def __call__(self, e: sp.Basic) -> str:
+        if isinstance(e, sp.Symbol):
+            return name_of(e)
+        if isinstance(e, (sp.Number, sp.NumberSymbol)):
+            return self.number(e)
+        if isinstance(e, sp.Add):
+            return self.add(e)
+        if isinstance(e, sp.Mul):
+            return self.mul(e)
+        if isinstance(e, sp.Pow):
+            return self.pow(e.base, e.exp)
+        if isinstance(e, sp.Piecewise):
+            return self.piecewise(e)
+        if isinstance(e, sp.sign):
+            self.signs = True
+            return f"sign({self(e.args[0])})"
+        if isinstance(e, (sp.Max, sp.Min)):
+            return self.extremum(e)
+        if type(e) in _CALLS:
+            return f"{_CALLS[type(e)]}({self(e.args[0])})"
+        if type(e) in _RELATIONS:
+            return f"{self.operand(e.args[0])} {_RELATIONS[type(e)]} {self.operand(e.args[1])}"
+        if isinstance(e, (sp.And, sp.Or)):
+            return f" {'and' if isinstance(e, sp.And) else 'or'} ".join(f"({self(a)})" for a in sorted(e.args, key=sp.default_sort_key))
+        if isinstance(e, sp.Not):
+            return f"not ({self(e.args[0])})"
+        raise UnsupportedError(f"no kernel code for {type(e).__name__} in {e}: use sums, products, powers, exp, log, trigonometry, Piecewise")
+
+    def number(self, e: sp.Expr) -> str:
+        if not e.is_finite:
+            raise UnsupportedError(f"no kernel code for the constant {e}")
+        return f"F({float(e)!r})"
+
+    def operand(self, e: sp.Basic) -> str:
+        """Printed so that it can stand beside any operator: bare where it is a name, a number or a call."""
+        text = self(e)
+        bare = isinstance(e, (sp.Symbol, sp.NumberSymbol, sp.sign, sp.Piecewise, sp.Max, sp.Min)) or type(e) in _CALLS
+        bare |= isinstance(e, sp.Number) and e >= 0
+        bare |= isinstance(e, sp.Pow) and (e.exp == sp.Rational(1, 2) or e.base == sp.E or (e.exp.is_Integer and 0 < e.exp <= 16))
+        return text if bare else f"({text})"
+
+    def add(self, e: sp.Add) -> str:
+        out = ""
+        for term in sorted(e.args, key=lambda a: (a.could_extract_minus_sign(), sp.default_sort_key(a))):
+            negative = term.could_extract_minus_sign()
+            body = -term if negative else term
+            text = self(body) if not isinstance(body, (sp.Add, sp.Piecewise, sp.Max, sp.Min)) else f"({self(body)})"
+            out += (" - " if negative else " + ") + text if out else ("-" if negative else "") + text
+        return out
+
+    def mul(self, e: sp.Mul) -> str:
+        coefficient, rest = e.as_coeff_Mul()
+        sign = "-" if coefficient < 0 else ""
+        coefficient = abs(coefficient)
+        above, below = [], []
+        for factor in sp.Mul.make_args(rest):
+            base, exponent = factor.as_base_exp()
+            if exponent.is_number and exponent < 0 and not isinstance(factor, sp.exp):
+                below.append(base**-exponent)
+            else:
+                above.append(factor)
+        texts = [self.operand(a) for a in sorted(above, key=sp.default_sort_key)]
+        if coefficient != 1 or not texts:
+            texts.insert(0, self.number(coefficient))
+        out = sign + " * ".join(texts)
+        if below:
+            bottom = " * ".join(self.operand(b) for b in sorted(below, key=sp.default_sort_key))
+            out += f" / {bottom}" if len(below) == 1 else f" / ({bottom})"
+        return out
+
+    def pow(self, base: sp.Expr, exponent: sp.Expr) -> str:
+        if base == sp.E:
+            return f"math.exp({self(exponent)})"
+        if exponent == sp.Rational(1, 2):
+            return f"math.sqrt({self(base)})"
+        if exponent.is_number and exponent < 0:
+            return f"F(1.0) / {self.operand(base**-exponent)}"
+        if exponent.is_Integer and exponent <= 16:
+            self.powers.add(int(exponent))
+            return f"power{int(exponent)}({self(base)})"
+        if exponent.is_Rational and exponent.q == 2 and exponent.p < 16:
+            return f"{self.operand(base ** ((exponent.p - 1) // 2))} * math.sqrt({self(base)})" if exponent.p > 1 else f"math.sqrt({self(base)})"
+        return f"math.pow({self(base)}, {self(exponent)})"
+
+    def piecewise(self, e: sp.Piecewise) -> str:
+        if e.args[-1][1] != sp.true:
+            raise UnsupportedError(f"the Piecewise {e} has no last branch for all other cases: end it with (value, True)")
+        out = self(e.args[-1][0])
+        for value, condition in reversed(e.args[:-1]):
+            out = f"({self(value)} if {self(condition)} else {out})"
+        return out
+
+    def extremum(self, e: sp.Expr) -> str:
+        relation = ">" if isinstance(e, sp.Max) else "<"
+        args = sorted(e.args, key=sp.default_sort_key)
+        out = self(args[0])
+        for arg in args[1:]:
+            text = self(arg)
+            out = f"({out} if {out} {relation} {text} else {text})"
+        return out
+
+    def function(self, name: str, arguments: Sequence[sp.Symbol], body: Iterable[tuple[sp.Symbol, sp.Expr]], results: Sequence[sp.Expr], note: str = "") -> str:
+        """Source of a function: the body's assignments in order, then the results, shared subexpressions computed once."""
+        lines = [f"def {name}({', '.join(name_of(a) for a in arguments)}):"] + ([f"    # {note}"] if note else [])
+        body = list(body)
+        expressions = [right for _, right in body] + list(results)
+        # one cse over sequential assignments is right only if no name is assigned twice (single assignment)
+        used = {str(s) for expression in expressions for s in expression.free_symbols} | {str(a) for a in arguments}
+        fresh = (s for s in sp.numbered_symbols("x", real=True) if s.name not in used)
+        shared, reduced = sp.cse(expressions, symbols=fresh, order="none")
+        pending = list(shared)
+        for (left, _), right in zip(body, reduced[: len(body)], strict=True):
+            pending = self._flush(pending, right, lines)
+            lines.append(f"    {name_of(left)} = {self(right)}")
+        for result in reduced[len(body) :]:
+            pending = self._flush(pending, result, lines)
+        lines.append("    return " + ", ".join(self(result) for result in reduced[len(body) :]))
+        return "@njit\n" + "\n".join(lines) + "\n"
+
+    def _flush(self, pending: list[tuple[sp.Symbol, sp.Expr]], wanted: sp.Expr, lines: list[str]) -> list[tuple[sp.Symbol, sp.Expr]]:
+        """Write the shared subexpressions that ``wanted`` needs; keep the rest for later."""
+        needed = set(wanted.free_symbols)
+        for left, right in reversed(pending):
+            if left in needed:
+                needed |= right.free_symbols
+        for left, right in pending:
+            if left in needed:
+                lines.append(f"    {name_of(left)} = {self(right)}")
+        return [pair for pair in pending if pair[0] not in needed]

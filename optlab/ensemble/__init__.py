@@ -1,0 +1,1 @@
+"""Simulating many trajectories of one optimizer, and predicting their moments exactly where the rule is linear."""

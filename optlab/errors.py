@@ -1,0 +1,51 @@
+"""The error tree. Every message is one line: what is wrong, where, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class OptlabError(Exception):
+    """Base of every error that optlab raises on purpose."""
+
+
+class InputError(OptlabError, ValueError):
+    """Something the caller gave cannot be used; the message says what, where and how to mend it."""
+
+
+class UnknownNameError(InputError, KeyError):
+    """A name that optlab does not know, with the nearest names it does.
+
+    >>> print(UnknownNameError("rule", "adma", ["adam", "sgd"]))
+    unknown rule 'adma'; did you mean 'adam'? (known: adam, sgd)
+    """
+
+    def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
+        self.kind, self.name, self.known = kind, name, tuple(known)
+        near = get_close_matches(str(name), self.known, n=1, cutoff=0.5)
+        hint = f"; did you mean {near[0]!r}?" if near else ";"
+        super().__init__(f"unknown {kind} {name!r}{hint} (known: {', '.join(self.known)})")
+
+    def __str__(self) -> str:  # KeyError would print the repr of the message
+        return str(self.args[0])
+
+
+class UnsupportedError(OptlabError):
+    """A well-formed request that optlab does not do; the message says why."""
+
+
+class NotLinearError(UnsupportedError):
+    """An exact linear analysis was asked of a rule whose update is not linear in its state and gradient."""
+
+
+class MissingDependencyError(OptlabError, ImportError):
+    """An optional package is not installed; the message names the extra that brings it."""
+
+
+class StoreError(OptlabError):
+    """A stored result could not be written or read."""
+
+
+class CheckFailed(OptlabError, AssertionError):
+    """A verification found a defect; the message names it."""

@@ -1,0 +1,371 @@
+"""The records that hold the mathematics: hyper-parameters, states, rules and schedules.
+
+A record is written once, as SymPy expressions; kernels, LaTeX, analysis and reports are derived from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import sympy as sp
+from sympy.core.function import AppliedUndef
+
+from optlab.errors import InputError, UnknownNameError
+from optlab.symbols import alpha, g, symbol, sympify, t, theta, time
+
+Number = int | float | str | sp.Expr
+Equations = tuple[tuple[sp.Symbol, sp.Expr], ...]
+Self = TypeVar("Self", bound="Parametrized")
+
+
+def exact(value: object, what: str = "value") -> sp.Expr:
+    """The number as an exact Rational: ``0.9`` and ``"9/10"`` both give 9/10. Raises InputError for anything else.
+
+    >>> exact(0.9), exact("1e-8")
+    (9/10, 1/100000000)
+    """
+    if isinstance(value, sp.Expr) and not isinstance(value, sp.Float):
+        number = value
+    elif isinstance(value, bool) or value is None:
+        raise InputError(f"{what} = {value!r} is not a number: give one such as 0.9 or '9/10'")
+    else:
+        try:
+            number = sp.Rational(str(value).strip())
+        except (TypeError, ValueError, ZeroDivisionError):
+            raise InputError(f"{what} = {value!r} is not a finite number: give one such as 0.9 or '9/10'") from None
+    if not number.is_number or not number.is_finite or not number.is_real:
+        raise InputError(f"{what} = {value!r} is not a finite real number: give one such as 0.9 or '9/10'")
+    return number
+
+
+def interval(text: str) -> sp.Set:
+    """Read ``"[0, 1)"`` as a SymPy interval; ``oo`` is infinity.
+
+    >>> interval("[0, 1)")
+    Interval.Ropen(0, 1)
+    """
+    try:
+        left, right = text.strip()[1:-1].split(",")
+        low, high = sp.sympify(left), sp.sympify(right)
+        return sp.Interval(low, high, left_open=text.strip()[0] == "(", right_open=text.strip()[-1] == ")")
+    except (ValueError, TypeError, sp.SympifyError):
+        raise InputError(f"{text!r} is not an interval: write one such as '[0, 1)' or '(0, oo)'") from None
+
+
+class Parameter:
+    """A hyper-parameter: its default (None: it must be given), the interval it lies in, and one line of meaning.
+
+    >>> Parameter("9/10", within="[0, 1)").default
+    9/10
+    """
+
+    def __init__(self, default: Number | None = None, within: str = "(-oo, oo)", about: str = "", integer: bool = False) -> None:
+        self.within, self.about, self.integer = within, about, integer
+        self.domain = interval(within)
+        self.default = None if default is None else self.check(default, "default")
+
+    def check(self, value: object, name: str) -> sp.Expr:
+        """The value as an exact number, or an InputError that names it and the interval it must lie in."""
+        number = exact(value, name)
+        if self.domain.contains(number) is not sp.true:
+            raise InputError(f"{name} = {value} is out of range: it must lie in {self.within}")
+        if self.integer and not number.is_integer:
+            raise InputError(f"{name} = {value} must be a whole number")
+        return number
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.default}, within={self.within!r})"
+
+
+@dataclass(frozen=True)
+class State:
+    """A quantity the rule remembers: one number per coordinate, or one for all (kind ``"scalar"``), starting at ``init``."""
+
+    init: Any = 0
+    kind: str = "coordinate"
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("coordinate", "scalar"):
+            raise InputError(f"State kind {self.kind!r} is unknown: use 'coordinate' or 'scalar'")
+        object.__setattr__(self, "init", sympify(self.init))
+
+
+class Parametrized:
+    """What rules and schedules share: a name, parameters with bound values, and a fingerprint of the definition."""
+
+    name: str
+    parameters: dict[sp.Symbol, Parameter]
+    bound: dict[sp.Symbol, sp.Expr]
+
+    def _check_values(self, options: Mapping[str, object]) -> dict[sp.Symbol, sp.Expr]:
+        known = {symbol.name: symbol for symbol in self.parameters}
+        for key in options:
+            if key not in known:
+                raise UnknownNameError(f"option of {self.name}", key, known)
+        return {known[key]: self.parameters[known[key]].check(value, f"{self.name}: {key}") for key, value in options.items()}
+
+    @property
+    def values(self) -> dict[sp.Symbol, sp.Expr]:
+        """Every parameter's exact value: the bound one, else the default. Raises InputError if one has neither."""
+        out = {}
+        for parameter, record in self.parameters.items():
+            value = self.bound.get(parameter, record.default)
+            if value is None:
+                raise InputError(f"{self.name} needs a value for {parameter}: give {parameter}=... (it must lie in {record.within})")
+            out[parameter] = value
+        return out
+
+    def _identity(self) -> tuple[object, ...]:
+        raise NotImplementedError
+
+    @property
+    def fingerprint(self) -> str:
+        """A short hash of the mathematics (not of names, comments or file positions beyond it)."""
+        text = repr([sp.srepr(item) if isinstance(item, sp.Basic) else item for item in self._identity()])
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and self._identity() == other._identity()  # type: ignore[attr-defined]
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def label(self) -> str:
+        """The name with what was bound or chosen, as it can be typed on the command line.
+
+        >>> from optlab import rules
+        >>> rules.get("momentum", beta=0.5).label()
+        'momentum(beta=1/2)'
+        """
+        options = [f"{key}={value}" for key, value in self._options().items()]
+        return self.name + (f"({', '.join(options)})" if options else "")
+
+    def _options(self) -> dict[str, object]:
+        return {str(key): value for key, value in self.bound.items()}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__.lower()} {self.label()}>"
+
+
+class Rule(Parametrized):
+    """An optimizer's update rule for one coordinate.
+
+    Parameters
+    ----------
+    equations
+        Ordered (symbol, expression) pairs; each sees the values already updated. A symbol that is neither
+        ``theta`` nor a state is an intermediate quantity of the step.
+    parameters
+        Hyper-parameter symbol to :class:`Parameter`. The learning rate ``alpha`` is not one: a schedule gives it.
+    state
+        State symbol to :class:`State`.
+    gradient_at
+        Where the gradient ``g`` is taken, as an expression in theta and the state (``theta`` by default).
+    variants
+        ``{variant: {option: {placeholder symbol: expression}}}``: spellings of one rule. The first option is the default.
+    dialects
+        ``{library: {option: value}}``: the options that make this rule the library's own.
+    analysis
+        ``{"frozen": {symbol: expression}}``: what is held fixed when a nonlinear rule is linearized.
+
+    ``t`` is the step number, counted from 1. Raises InputError if a symbol has no meaning.
+
+    >>> m = symbol("m"); beta = symbol("beta")
+    >>> rule = Rule(name="mine", parameters={beta: Parameter("9/10", within="[0, 1)")}, state={m: State()},
+    ...             equations=((m, beta * m + (1 - beta) * g), (theta, theta - alpha * m)))
+    >>> rule.with_(beta=0.5).equations[0][1]
+    g/2 + m/2
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        equations: Iterable[tuple[sp.Symbol, Any]],
+        parameters: Mapping[sp.Symbol, Parameter] | None = None,
+        state: Mapping[sp.Symbol, State] | None = None,
+        gradient_at: Any = theta,
+        variants: Mapping[str, Mapping[str, Mapping[sp.Symbol, Any]]] | None = None,
+        dialects: Mapping[str, Mapping[str, object]] | None = None,
+        analysis: Mapping[str, Any] | None = None,
+        summary: str = "",
+        reference: str = "",
+        bound: Mapping[sp.Symbol, sp.Expr] | None = None,
+        chosen: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name, self.summary, self.reference = name, summary, reference
+        self.parameters, self.state = dict(parameters or {}), dict(state or {})
+        self.variants = {variant: dict(options) for variant, options in (variants or {}).items()}
+        self.dialects, self.analysis = dict(dialects or {}), dict(analysis or {})
+        self.definition: Equations = tuple((left, sp.sympify(right)) for left, right in equations)
+        self._gradient_at, self.bound = sp.sympify(gradient_at), dict(bound or {})
+        self.chosen = {variant: next(iter(options)) for variant, options in self.variants.items()} | dict(chosen or {})
+        self._meaning: dict[sp.Symbol, sp.Expr] = {}
+        for variant, option in self.chosen.items():
+            self._meaning |= {key: sp.sympify(value) for key, value in self.variants[variant][option].items()}
+        self.equations: Equations = tuple((left, self._resolve(right)) for left, right in self.definition)
+        self.gradient_at: sp.Expr = self._resolve(self._gradient_at)
+        self.initial: dict[sp.Symbol, sp.Expr] = {key: self._resolve(record.init) for key, record in self.state.items()}
+        self._validate()
+
+    def _resolve(self, expression: sp.Expr) -> sp.Expr:
+        while expression.free_symbols & self._meaning.keys():  # a placeholder may stand for another
+            expression = expression.xreplace(self._meaning)
+        return expression.xreplace(self.bound)
+
+    def _validate(self) -> None:
+        if not isinstance(self.name, str) or not self.name.isidentifier():
+            raise InputError(f"rule name {self.name!r} must be an identifier such as 'adam'")
+        known = {theta, g, alpha, t} | self.parameters.keys() | self.state.keys()
+        reserved = {theta, g, alpha, t} & (self.parameters.keys() | self.state.keys())
+        if reserved:
+            raise InputError(f"rule {self.name}: {reserved.pop()} has a fixed meaning and cannot be a parameter or a state")
+        updated = []
+        for left, right in self.equations:
+            self._check_symbols(f"the equation for {left}", right, known)
+            if left in {g, alpha, t} | self.parameters.keys():
+                raise InputError(f"rule {self.name}: {left} is given from outside and cannot be assigned")
+            known, updated = known | {left}, [*updated, left]
+        if updated.count(theta) != 1:
+            raise InputError(f"rule {self.name} assigns theta {updated.count(theta)} times: exactly one equation must update it")
+        for key in self.state:
+            if key not in updated:
+                raise InputError(f"rule {self.name}: the state {key} is never updated: add its equation or drop it")
+        self._check_symbols("gradient_at", self.gradient_at, {theta, alpha, t} | self.parameters.keys() | self.state.keys())
+        for key, init in self.initial.items():
+            self._check_symbols(f"the initial value of {key}", init, set(self.parameters))
+
+    def _check_symbols(self, where: str, expression: sp.Expr, known: set[sp.Symbol]) -> None:
+        if not isinstance(expression, sp.Expr):
+            raise InputError(f"rule {self.name}: {where} is {expression!r}, not an expression")
+        functions = expression.atoms(AppliedUndef)
+        if functions:
+            raise InputError(
+                f"rule {self.name}: {where} uses {functions.pop()}, which is no function of one coordinate; "
+                "norms over all coordinates (LAMB, clipping by global norm) are not supported"
+            )
+        unknown = sorted(str(s) for s in expression.free_symbols - known)
+        if unknown:
+            raise InputError(f"rule {self.name}: {where} uses {', '.join(unknown)}, not declared as parameter or state (nor set before)")
+
+    def with_(self, **options: object) -> Rule:
+        """A copy with hyper-parameters bound (numbers) and variants chosen (their option's name).
+
+        >>> from optlab import rules
+        >>> rules.get("adam").with_(beta1=0.5, eps_placement="outside").label()
+        'adam(eps_placement=outside, beta1=1/2)'
+        """
+        chosen, numbers = {}, {}
+        for key, value in options.items():
+            if key in self.variants and (isinstance(value, str) and value in self.variants[key] or key not in map(str, self.parameters)):
+                if value not in self.variants[key]:
+                    raise UnknownNameError(f"{key} of {self.name}", value, self.variants[key])
+                chosen[key] = str(value)
+            elif key in map(str, self.parameters):
+                numbers[key] = value
+            else:
+                raise UnknownNameError(f"option of {self.name}", key, [*map(str, self.parameters), *self.variants])
+        return self._copy(bound=self.bound | self._check_values(numbers), chosen=self.chosen | chosen)
+
+    def dialect(self, library: str) -> Rule:
+        """This rule as the library writes it (eps placement, default values, ...). Raises UnknownNameError."""
+        if library not in self.dialects:
+            raise UnknownNameError(f"dialect of {self.name}", library, self.dialects)
+        return self.with_(**self.dialects[library])
+
+    def _copy(self, **changes: Any) -> Rule:
+        fields: dict[str, Any] = {
+            "name": self.name, "equations": self.definition, "parameters": self.parameters, "state": self.state,
+            "gradient_at": self._gradient_at, "variants": self.variants, "dialects": self.dialects, "analysis": self.analysis,
+            "summary": self.summary, "reference": self.reference, "bound": self.bound, "chosen": self.chosen,
+        }  # fmt: skip
+        return Rule(**(fields | changes))
+
+    def extend(self, **changes: Any) -> Rule:
+        """A new rule made from this one: the given fields replace this rule's (see ``adamw`` for an example)."""
+        return self._copy(**({"bound": {}, "chosen": {}} | changes))
+
+    def unbound(self) -> Rule:
+        """This rule with every hyper-parameter a symbol again (the chosen variants stay)."""
+        return self._copy(bound={}) if self.bound else self
+
+    def _options(self) -> dict[str, object]:
+        default = {variant: next(iter(options)) for variant, options in self.variants.items()}
+        return {key: value for key, value in self.chosen.items() if value != default[key]} | super()._options()
+
+    def _identity(self) -> tuple[object, ...]:
+        pairs = [item for pair in self.equations for item in pair]
+        inits = [item for key, value in self.initial.items() for item in (key, value, self.state[key].kind)]
+        numbers = [item for key, record in self.parameters.items() for item in (key, str(self.bound.get(key, record.default)))]
+        return (*pairs, self.gradient_at, *inits, *numbers)
+
+    @property
+    def coordinate_states(self) -> tuple[sp.Symbol, ...]:
+        """The states with one number per coordinate, in order (theta not among them)."""
+        return tuple(key for key, record in self.state.items() if record.kind == "coordinate")
+
+    @property
+    def scalar_states(self) -> tuple[sp.Symbol, ...]:
+        """The states shared by all coordinates, in order."""
+        return tuple(key for key, record in self.state.items() if record.kind == "scalar")
+
+    def latex(self) -> str:
+        """The equations as an aligned LaTeX block, printed from the expressions.
+
+        >>> from optlab import rules
+        >>> rules.get("sgd").latex()
+        '\\\\begin{aligned}\\n\\\\theta &\\\\leftarrow - \\\\alpha g + \\\\theta\\n\\\\end{aligned}'
+        """
+        rows = [f"{sp.latex(left)} &\\leftarrow {sp.latex(right)}" for left, right in self.equations]
+        if self.gradient_at != theta:
+            rows.insert(0, f"g &\\leftarrow \\nabla f\\left({sp.latex(self.gradient_at)}\\right)")
+        return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
+
+
+class Schedule(Parametrized):
+    """A learning-rate schedule: ``alpha`` as an expression in the step number ``t``, counted from 0.
+
+    >>> from optlab import schedules
+    >>> schedules.get("inverse_sqrt", a=0.1).at(3)
+    1/20
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        expression: Any,
+        parameters: Mapping[sp.Symbol, Parameter] | None = None,
+        summary: str = "",
+        reference: str = "",
+        bound: Mapping[sp.Symbol, sp.Expr] | None = None,
+    ) -> None:
+        self.name, self.summary, self.reference = name, summary, reference
+        self.parameters, self.bound = dict(parameters or {}), dict(bound or {})
+        self.definition = sp.sympify(expression)
+        self.expression: sp.Expr = self.definition.xreplace(self.bound)
+        unknown = sorted(str(s) for s in self.expression.free_symbols - {time} - self.parameters.keys())
+        if unknown:
+            raise InputError(f"schedule {name} uses {', '.join(unknown)}, not declared as parameter (t is optlab.symbols.time)")
+
+    def with_(self, **options: object) -> Schedule:
+        """A copy with parameters bound by name."""
+        return Schedule(
+            name=self.name, expression=self.definition, parameters=self.parameters, summary=self.summary,
+            reference=self.reference, bound=self.bound | self._check_values(options),
+        )  # fmt: skip
+
+    def at(self, step: int) -> sp.Expr:
+        """The exact learning rate of one step (from 0)."""
+        return self.expression.xreplace(self.values).xreplace({time: sp.Integer(step)})
+
+    def latex(self) -> str:
+        """The formula, printed from the expression."""
+        return f"\\alpha_t = {sp.latex(self.expression)}"
+
+    def _identity(self) -> tuple[object, ...]:
+        numbers = [item for key, record in self.parameters.items() for item in (key, str(self.bound.get(key, record.default)))]
+        return (self.expression, *numbers)

@@ -1,0 +1,42 @@
+"""What is minimized, one kind per file: ``quadratic``, ``line_fit``, ``least_squares`` and any ``symbolic`` objective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from optlab.errors import InputError, UnknownNameError
+from optlab.objectives import Expression, Fresh, Problem, Rows, Separable, Start
+from optlab.problems.least_squares import least_squares
+from optlab.problems.line_fit import line_fit
+from optlab.problems.quadratic import quadratic
+from optlab.problems.symbolic import symbolic
+from optlab.registry import parse_call
+
+_MAKERS = {"quadratic": quadratic, "line_fit": line_fit, "least_squares": least_squares, "symbolic": symbolic}
+
+
+def names() -> list[str]:
+    """The kinds of problem that ``get`` knows."""
+    return list(_MAKERS)
+
+
+def get(name: str | Problem, **options: Any) -> Problem:
+    """A problem by name or call, such as ``"quadratic(condition_number=100, dim=50)"``; a problem itself passes through.
+
+    >>> get("quadratic(condition_number=100, dim=3)").spectrum
+    (0.01, 0.1, 1.0)
+    """
+    if isinstance(name, Problem):
+        return name
+    if not isinstance(name, str):
+        raise InputError(f"{name!r} is no problem: give a name such as 'quadratic(condition_number=100, dim=10)'")
+    head, inline, positional = parse_call(name)
+    if head not in _MAKERS:
+        raise UnknownNameError("problem", head, _MAKERS)
+    try:
+        return _MAKERS[head](*positional, **(inline | options))  # type: ignore[operator]
+    except TypeError as error:
+        raise InputError(f"problem {name!r}: {str(error).replace('()', '')}") from None
+
+
+__all__ = ["Expression", "Fresh", "Problem", "Rows", "Separable", "Start", "get", "least_squares", "line_fit", "names", "quadratic", "symbolic"]

@@ -1,0 +1,120 @@
+"""Finding definitions by name: built-in files, entry points of other packages, and ``file.py:NAME``."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import importlib.util
+import sys
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from optlab.errors import InputError, UnknownNameError
+from optlab.expressions import Rule, Schedule
+
+T = TypeVar("T", Rule, Schedule)
+
+
+def parse_call(text: str) -> tuple[str, dict[str, Any], list[Any]]:
+    """Split ``"momentum(beta=0.9)"`` into its name, keyword options and positional values; values are Python literals.
+
+    Raises InputError if the text is not a name with literal options. Nothing is evaluated.
+
+    >>> parse_call("quadratic(condition_number=100, spectrum='uniform')")
+    ('quadratic', {'condition_number': 100, 'spectrum': 'uniform'}, [])
+    """
+    head, paren, rest = text.strip().partition("(")
+    if not paren:
+        return head, {}, []
+    try:
+        call = ast.parse(f"f({rest}", mode="eval").body
+        if not isinstance(call, ast.Call):
+            raise ValueError("not a call")
+        options: dict[str, Any] = {}
+        for item in call.keywords:
+            if item.arg is None:
+                raise ValueError("** has no meaning here")
+            options[item.arg] = _literal(item.value)
+        return head.strip(), options, [_literal(item) for item in call.args]
+    except (SyntaxError, ValueError) as error:
+        raise InputError(f"cannot read {text!r} ({error}): write it as name(option=value, ...) with plain values") from None
+
+
+def _literal(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name):  # spectrum=uniform is as good as spectrum='uniform'
+        return node.id
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):  # beta=9/10 stays exact
+        return f"{_literal(node.left)}/{_literal(node.right)}"
+    return ast.literal_eval(node)
+
+
+def load_object(reference: str, kind: str) -> Any:
+    """The object ``NAME`` in the file ``path.py``, given as ``"path.py:NAME"``. Raises InputError naming what is missing."""
+    path_text, _, name = reference.rpartition(":")
+    path = Path(path_text)
+    if not path.is_file():
+        raise InputError(f"{kind} {reference!r}: there is no file {path_text!r}; give path/to/file.py:NAME")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    module_name = f"optlab_user_{path.stem}_{digest}"
+    module = sys.modules.get(module_name)
+    if module is None:
+        spec = importlib.util.spec_from_file_location(module_name, path)
+        if spec is None or spec.loader is None:
+            raise InputError(f"{kind} {reference!r}: {path_text!r} is not a Python file")
+        module = importlib.util.module_from_spec(spec)
+        try:
+            spec.loader.exec_module(module)
+        except InputError as error:
+            raise InputError(f"{kind} {reference!r}: {error}") from None
+        except Exception as error:  # any error of the user's file is reported as one line
+            raise InputError(f"{kind} {reference!r}: the file fails with {type(error).__name__}: {error}") from None
+        sys.modules[module_name] = module
+    if not hasattr(module, name):
+        offered = [key for key, value in vars(module).items() if isinstance(value, (Rule, Schedule))]
+        raise UnknownNameError(f"name in {path_text}", name, offered)
+    return getattr(module, name)
+
+
+class Registry(Generic[T]):
+    """The definitions of one kind, by name."""
+
+    def __init__(self, kind: str, type_: type[T], group: str, builtin: list[str], attribute: str) -> None:
+        self.kind, self.type, self.group, self._builtin, self.attribute = kind, type_, group, builtin, attribute
+
+    def names(self) -> list[str]:
+        """The names that ``get`` knows: the built-in ones in teaching order, then those of installed packages."""
+        return [*self._builtin, *(e.name for e in entry_points(group=self.group) if e.name not in self._builtin)]
+
+    def builtin(self) -> list[T]:
+        """Every built-in definition, in teaching order."""
+        return [self.get(name) for name in self._builtin]
+
+    def get(self, name: str | T, **options: Any) -> T:
+        """The definition of this name, with options bound.
+
+        ``name`` may be a name (``"adam"``), a call (``"adam(beta1=0.5)"``), ``"mine.py:MINE"``, or the record itself.
+        Raises UnknownNameError, or InputError for an option out of range.
+        """
+        if isinstance(name, self.type):
+            return name.with_(**options) if options else name
+        if not isinstance(name, str):
+            raise InputError(f"{name!r} is no {self.kind}: give a name, 'file.py:NAME' or a {self.type.__name__}")
+        head, inline, positional = parse_call(name)
+        if positional:
+            raise InputError(f"{self.kind} {name!r}: options go by name, such as {head}(option={positional[0]!r})")
+        found: Any
+        if ":" in head:
+            found = load_object(head, self.kind)
+        elif head in self._builtin:
+            found = getattr(importlib.import_module(f"{self.group}.{head}"), self.attribute)
+        else:
+            entry = next((e for e in entry_points(group=self.group) if e.name == head), None)
+            if entry is None:
+                raise UnknownNameError(self.kind, head, self.names())
+            found = entry.load()
+        if not isinstance(found, self.type):
+            raise InputError(f"{self.kind} {name!r} is a {type(found).__name__}, not a {self.type.__name__}")
+        options = inline | options
+        return found.with_(**options) if options else found

@@ -1,0 +1,32 @@
+"""Adam: a moving average of the gradient over the root of one of its square, both corrected for their start at zero."""
+
+import sympy as sp
+
+from optlab.rules import Parameter, Rule, State, alpha, g, symbol, t, theta
+
+beta1, beta2, eps, m, v = (symbol(name) for name in ("beta1", "beta2", "eps", "m", "v"))
+mhat, vhat, mean, square, scale = (symbol(name) for name in ("mhat", "vhat", "mean", "square", "scale"))
+
+RULE = Rule(
+    name="adam",
+    summary="momentum and a per-coordinate scale, corrected for their start",
+    reference="Kingma & Ba, Adam: a method for stochastic optimization, ICLR 2015, Algorithm 1",
+    parameters={
+        beta1: Parameter("9/10", within="[0, 1)", about="memory of the gradient"),
+        beta2: Parameter("999/1000", within="[0, 1)", about="memory of the squared gradient"),
+        eps: Parameter("1e-8", within="[0, oo)", about="keeps the division finite"),
+    },
+    state={m: State(init=0), v: State(init=0)},
+    equations=(
+        (m, beta1 * m + (1 - beta1) * g),
+        (v, beta2 * v + (1 - beta2) * g**2),
+        (mhat, mean),
+        (vhat, square),
+        (theta, theta - alpha * mhat / scale),
+    ),
+    variants={
+        "eps_placement": {"inside": {scale: sp.sqrt(vhat + eps)}, "outside": {scale: sp.sqrt(vhat) + eps}},
+        "bias_correction": {"on": {mean: m / (1 - beta1**t), square: v / (1 - beta2**t)}, "off": {mean: m, square: v}},
+    },
+    dialects={"torch": {"eps_placement": "outside"}},
+)
