@@ -29,8 +29,8 @@ class Tuning:
 
     @property
     def tuned_rule(self) -> Rule:
-        """The rule with its tuned hyper-parameters bound."""
-        return self.rule.with_(**self.parameters) if self.parameters else self.rule
+        """The rule with its tuned hyper-parameters bound (to nine digits)."""
+        return self.rule.with_(**{name: float(f"{value:.9g}") for name, value in self.parameters.items()}) if self.parameters else self.rule
 
 
 @lru_cache(maxsize=64)

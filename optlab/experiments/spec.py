@@ -1,0 +1,145 @@
+"""What a report is asked to hold: a TOML file, checked, with a default for everything."""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from optlab.errors import InputError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=10**9)]
+
+
+class Strict(BaseModel):
+    """A table of the spec: unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Quadratics(Strict):
+    """The comparison on ill-conditioned quadratics."""
+
+    kappas: list[Annotated[float, Field(ge=1, le=1e12)]] = Field([100.0, 1000.0], min_length=1)
+    dim: Annotated[int, Field(ge=2, le=2000)] = 20
+    spectrum: str = "log"
+    rotation: Annotated[int, Field(ge=0)] | None = None
+    noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    batch: Count = 16
+    steps: Count = 2000
+    trajectories: Annotated[int, Field(ge=64)] = 4000
+
+
+class Regimes(Strict):
+    """The 1/sqrt(T) and 1/T regimes of decaying step sizes."""
+
+    condition_number: Annotated[float, Field(ge=1, le=1e6)] = 10.0
+    dim: Annotated[int, Field(ge=2, le=2000)] = 4
+    noise: Positive = 1.0
+    steps: Annotated[int, Field(ge=100)] = 30_000
+    trajectories: Annotated[int, Field(ge=64)] = 1600
+    replicates: Annotated[int, Field(ge=3, le=1000)] = 16
+
+
+class LineFit(Strict):
+    """The numerical example y = w x + b."""
+
+    runs: Annotated[int, Field(ge=100)] = 20_000
+    steps: Count = 100
+    batch: Count = 16
+    alpha: Positive = 0.1
+    label_noise: Positive = 0.1
+    table_rows: Annotated[int, Field(ge=2)] = 200
+
+
+class Ravine(Strict):
+    """Trajectories over the contours of a two-dimensional ravine."""
+
+    kappa: Annotated[float, Field(ge=1, le=1e6)] = 50.0
+    steps: Count = 80
+
+
+class TableSection(Strict):
+    """A user's own table, advised on."""
+
+    path: str
+    target: str
+    standardize: bool = True
+    drop_missing: bool = False
+    batch: Count = 16
+
+
+class ReportSpec(Strict):
+    """A whole report. Every key may be left out; ``table`` is left out unless a file is named."""
+
+    title: str = "What do these optimizers do?"
+    seed: Annotated[int, Field(ge=0)] = 0
+    rules: list[str] = Field(["sgd", "momentum", "nesterov", "ema_momentum", "rmsprop", "adam", "adamw"], min_length=1)
+    quadratics: Quadratics = Quadratics()
+    regimes: Regimes = Regimes()
+    line_fit: LineFit = LineFit()
+    ravine: Ravine = Ravine()
+    table: TableSection | None = None
+
+
+def read_spec(path: str | Path | None) -> ReportSpec:
+    """Read a TOML spec; None gives the default one, with the example table where it is at hand.
+
+    Raises InputError with one line naming the file, the key and what was expected.
+    """
+    if path is None:
+        here = Path("examples/data/diabetes.csv"), Path(__file__).parents[2] / "examples/data/diabetes.csv"
+        found = next((p for p in here if p.is_file()), None)
+        return ReportSpec(table=TableSection(path=str(found), target="progression") if found else None)
+    path = Path(path)
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise InputError(f"there is no spec file {str(path)!r}; give the path of a TOML file, or none for the default report") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the spec {str(path)!r}: {error}") from None
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None
+    spec = parse_spec(raw, str(path))
+    folder = path.parent
+    rules = [_beside(folder, rule) for rule in spec.rules]
+    table = spec.table and spec.table.model_copy(update={"path": _beside(folder, spec.table.path)})
+    return spec.model_copy(update={"rules": rules, "table": table})
+
+
+def _beside(folder: Path, name: str) -> str:
+    """A path in a spec is looked for from where the command runs, then beside the spec."""
+    head = name.partition(":")[0]
+    return name if Path(head).exists() or not (folder / head).exists() else str(folder / name)
+
+
+def parse_spec(raw: dict[str, Any], where: str = "spec") -> ReportSpec:
+    """Check a spec given as a dict. Raises InputError naming the first bad key.
+
+    >>> parse_spec({"quadratics": {"stepss": 10}})
+    Traceback (most recent call last):
+    optlab.errors.InputError: spec: unknown key 'stepss' in [quadratics]; did you mean 'steps'?
+    """
+    try:
+        return ReportSpec.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        *parents, key = [str(part) for part in first["loc"]]
+        table = f" in [{'.'.join(parents)}]" if parents else ""
+        if first["type"] == "extra_forbidden":
+            model: Any = ReportSpec
+            for parent in parents:
+                annotation = model.model_fields[parent].annotation
+                model = annotation if isinstance(annotation, type) else TableSection
+            near = get_close_matches(key, model.model_fields, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(model.model_fields)}"
+            raise InputError(f"{where}: unknown key {key!r}{table}; {hint}") from None
+        if first["type"] == "missing":
+            raise InputError(f"{where}: key {key!r} is missing{table}: add it") from None
+        raise InputError(f"{where}: {key} = {first['input']!r}{table}: {first['msg'][0].lower()}{first['msg'][1:]}") from None

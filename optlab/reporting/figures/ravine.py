@@ -1,0 +1,44 @@
+"""Paths over the contours of a ravine."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from optlab.experiments.ravine import Path
+from optlab.reporting.style import color_of, new_figure
+
+
+def draw_path(path: Path, kappa: float, ax: Axes | None = None, color: str | None = None) -> Axes:
+    """One rule's path over the contours of f = (x^2/kappa + y^2)/2."""
+    ax = ax or new_figure(4, 3).subplots()
+    x, y = np.meshgrid(np.linspace(-1.25, 1.25, 61), np.linspace(-1.25, 1.25, 61))
+    loss = (x**2 / kappa + y**2) / 2
+    ax.contour(x, y, loss, levels=np.geomspace(1e-4, 1, 11), colors="#bbbbbb", linewidths=0.6)
+    ax.plot(*path.points.T, "-o", color=color or color_of(path.rule), markersize=2.2, linewidth=1.0)
+    ax.plot(0, 0, marker="*", color="black", markersize=8)
+    ax.set(xlim=(-1.25, 1.25), ylim=(-1.25, 1.25))
+    ax.grid(False)
+    ax.set_title(f"{path.rule}, α = {path.alpha:.3g}", color=color or color_of(path.rule))
+    return ax
+
+
+def draw_ravine(paths: list[Path], kappa: float) -> Figure:
+    """A panel per rule."""
+    columns = min(4, len(paths))
+    rows = math.ceil(len(paths) / columns)
+    figure = new_figure(2.75 * columns, 2.5 * rows + 0.2)
+    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    for position, ax in enumerate(axes.ravel()):
+        if position < len(paths):
+            draw_path(paths[position], kappa, ax, color_of(paths[position].rule, position))
+        else:
+            ax.set_axis_off()
+    for ax in axes[:, 0]:
+        ax.set_ylabel("stiff direction")
+    for ax in axes[-1]:
+        ax.set_xlabel("flat direction")
+    return figure

@@ -1,0 +1,89 @@
+"""SymPy expressions as presentation MathML, with hats and subscripts read from symbol names."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import sympy as sp
+from sympy.printing.mathml import MathMLPresentationPrinter
+
+from optlab.expressions import Rule
+from optlab.symbols import theta
+
+_LETTERS = {
+    "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "eta": "η", "theta": "θ", "kappa": "κ",
+    "lam": "λ", "lamda": "λ", "lambda": "λ", "mu": "μ", "nu": "ν", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "psi": "ψ",
+    "omega": "ω", "pi": "π", "xi": "ξ", "zeta": "ζ",
+}  # fmt: skip
+
+
+class _Printer(MathMLPresentationPrinter):
+    def _print_Symbol(self, sym: sp.Symbol, style: str = "plain") -> Any:
+        name = sym.name
+        if name == "s2":
+            return self._power("s", "2")
+        match = re.fullmatch(r"([A-Za-z]+?)(hat)?_?(\d*)", name)
+        if not match:
+            return self._text(name)
+        base, hat, number = match.groups()
+        node = self._text(_LETTERS.get(base, base))
+        if hat:
+            node = self._pair("mover", node, self._operator("^"))
+        if number:
+            digits = self.dom.createElement("mn")
+            digits.appendChild(self.dom.createTextNode(number))
+            node = self._pair("msub", node, digits)
+        return node
+
+    def _text(self, text: str) -> Any:
+        node = self.dom.createElement("mi")
+        node.appendChild(self.dom.createTextNode(text))
+        return node
+
+    def _operator(self, text: str) -> Any:
+        node = self.dom.createElement("mo")
+        node.appendChild(self.dom.createTextNode(text))
+        return node
+
+    def _pair(self, tag: str, first: Any, second: Any) -> Any:
+        node = self.dom.createElement(tag)
+        node.appendChild(first)
+        node.appendChild(second)
+        return node
+
+    def _power(self, base: str, exponent: str) -> Any:
+        digits = self.dom.createElement("mn")
+        digits.appendChild(self.dom.createTextNode(exponent))
+        return self._pair("msup", self._text(base), digits)
+
+
+def _body(expression: sp.Basic) -> str:
+    printer = _Printer({"mul_symbol": "&#x2062;"})
+    node = printer._print(expression)
+    text: str = node.toxml()
+    return text.replace("&amp;#x2062;", "&#x2062;").replace("&amp;InvisibleTimes;", "&#x2062;")
+
+
+def mathml(expression: sp.Basic, display: bool = False) -> str:
+    """A <math> element.
+
+    >>> from optlab.symbols import alpha
+    >>> mathml(alpha)
+    '<math><mi>α</mi></math>'
+    """
+    return f"<math{' display=\"block\"' if display else ''}>{_body(expression)}</math>"
+
+
+def equations(rule: Rule) -> str:
+    """A rule's equations as one aligned MathML table, in the order in which they run."""
+    rows = []
+    if rule.gradient_at != theta:
+        point = f"<mrow><mo>∇</mo><mi>f</mi><mrow><mo>(</mo>{_body(rule.gradient_at)}<mo>)</mo></mrow></mrow>"
+        rows.append(("<mi>g</mi>", point))
+    rows += [(_body(left), _body(right)) for left, right in rule.equations]
+    cells = "".join(
+        f'<mtr><mtd style="text-align: right">{left}</mtd><mtd><mo>←</mo></mtd><mtd style="text-align: left">{right}</mtd></mtr>'
+        for left, right in rows
+    )
+    return f'<math display="block"><mtable>{cells}</mtable></math>'

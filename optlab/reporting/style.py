@@ -1,0 +1,44 @@
+"""One look for every figure: colors by rule (Okabe & Ito's, safe for color-blind readers), simulation solid, theory dashed."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
+_ORDER = ("sgd", "momentum", "nesterov", "ema_momentum", "rmsprop", "adam", "adamw")
+SIMULATION: dict[str, Any] = {"linestyle": "-"}
+THEORY: dict[str, Any] = {"linestyle": (0, (4, 2))}
+BOUND: dict[str, Any] = {"linestyle": (0, (1, 1.5)), "color": "#444444"}
+
+
+def color_of(rule: str, position: int = 0) -> str:
+    """The color of a rule: fixed for built-in ones, by position for others."""
+    name = rule.partition("(")[0]
+    return COLORS[_ORDER.index(name)] if name in _ORDER else COLORS[(len(_ORDER) + position) % len(COLORS)]
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """The project's matplotlib style, for the figures made inside."""
+    with mpl.rc_context(), mpl.style.context(Path(__file__).with_name("optlab.mplstyle")):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """A figure that belongs to no window (inches)."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def svg_text(figure: Figure) -> str:
+    """The figure as an <svg> element, the same text every time."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    return text[text.index("<svg") :]
