@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from optlab.ensemble.predict import predict
     from optlab.ensemble.simulate import simulate
     from optlab.experiments.advise import advise
-    from optlab.reporting import report
+    from optlab.reporting.build import report
     from optlab.symbols import sympify
 
 _LAZY = {
@@ -24,7 +24,7 @@ _LAZY = {
     "predict": "optlab.ensemble.predict",
     "simulate": "optlab.ensemble.simulate",
     "advise": "optlab.experiments.advise",
-    "report": "optlab.reporting",
+    "report": "optlab.reporting.build",
     "sympify": "optlab.symbols",
 }
 _PACKAGES = ("bounds", "problems", "rules", "schedules", "verify")

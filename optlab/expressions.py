@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
+from sympy.printing.latex import LatexPrinter
+from sympy.printing.str import StrPrinter
 
 from optlab.errors import InputError, UnknownNameError
 from optlab.symbols import alpha, g, symbol, sympify, t, theta, time
@@ -19,6 +21,39 @@ from optlab.symbols import alpha, g, symbol, sympify, t, theta, time
 Number = int | float | str | sp.Expr
 Equations = tuple[tuple[sp.Symbol, sp.Expr], ...]
 Self = TypeVar("Self", bound="Parametrized")
+
+
+def positive_first(terms: Iterable[sp.Expr]) -> list[sp.Expr]:
+    """The terms of a sum with those that carry a minus sign last, so that it reads theta - alpha g."""
+    return sorted(terms, key=lambda term: bool(term.could_extract_minus_sign()))
+
+
+class _Latex(LatexPrinter):
+    def _as_ordered_terms(self, expr: sp.Expr, order: str | None = None) -> list[sp.Expr]:
+        return positive_first(super()._as_ordered_terms(expr, order))
+
+
+class _Text(StrPrinter):
+    def _as_ordered_terms(self, expr: sp.Expr, order: str | None = None) -> list[sp.Expr]:
+        return positive_first(super()._as_ordered_terms(expr, order))
+
+
+def text(expression: sp.Basic) -> str:
+    """One line of text, in the order in which people write it; :func:`optlab.sympify` reads it back.
+
+    >>> text(theta - alpha * g)
+    'theta - alpha*g'
+    """
+    return str(_Text().doprint(expression))
+
+
+def latex(expression: sp.Basic) -> str:
+    """LaTeX of an expression, in the order in which people write it.
+
+    >>> latex(theta - alpha * g)
+    '\\\\theta - \\\\alpha g'
+    """
+    return str(_Latex({"symbol_names": {symbol("lam"): "\\lambda", symbol("eps"): "\\varepsilon", symbol("s2"): "s^{2}"}}).doprint(expression))
 
 
 def exact(value: object, what: str = "value") -> sp.Expr:
@@ -317,11 +352,11 @@ class Rule(Parametrized):
 
         >>> from optlab import rules
         >>> rules.get("sgd").latex()
-        '\\\\begin{aligned}\\n\\\\theta &\\\\leftarrow - \\\\alpha g + \\\\theta\\n\\\\end{aligned}'
+        '\\\\begin{aligned}\\n\\\\theta &\\\\leftarrow \\\\theta - \\\\alpha g\\n\\\\end{aligned}'
         """
-        rows = [f"{sp.latex(left)} &\\leftarrow {sp.latex(right)}" for left, right in self.equations]
+        rows = [f"{latex(left)} &\\leftarrow {latex(right)}" for left, right in self.equations]
         if self.gradient_at != theta:
-            rows.insert(0, f"g &\\leftarrow \\nabla f\\left({sp.latex(self.gradient_at)}\\right)")
+            rows.insert(0, f"g &\\leftarrow \\nabla f\\left({latex(self.gradient_at)}\\right)")
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
@@ -364,7 +399,7 @@ class Schedule(Parametrized):
 
     def latex(self) -> str:
         """The formula, printed from the expression."""
-        return f"\\alpha_t = {sp.latex(self.expression)}"
+        return f"\\alpha_t = {latex(self.expression)}"
 
     def _identity(self) -> tuple[object, ...]:
         numbers = [item for key, record in self.parameters.items() for item in (key, str(self.bound.get(key, record.default)))]

@@ -105,7 +105,7 @@ class Mode:
                             factor, sign = sp.expand(-base) ** exponent, -sign
                 factors.append(factor)
             parts.append(sp.Mul(*factors))
-        return sign * parts[0] / parts[1]
+        return sp.factor_terms(sign * parts[0] / parts[1])
 
     def _sign(self, expression: sp.Expr) -> int:
         """The sign over the hyper-parameters' domain: proved by SymPy where it can be, else the same at every sampled point."""

@@ -17,7 +17,7 @@ from optlab import bounds, problems, rules
 from optlab.analysis import is_linear
 from optlab.analysis.tuning import tune
 from optlab.ensemble.predict import predict
-from optlab.experiments.agreement import Agreement, compare
+from optlab.ensemble.agreement import Agreement, compare
 from optlab.experiments.spec import Quadratics
 from optlab.experiments.sweep import Cell, simulation_cell
 from optlab.expressions import Rule

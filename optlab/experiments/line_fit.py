@@ -15,7 +15,7 @@ from optlab.analysis import is_linear
 from optlab.ensemble.bind import philox_normals
 from optlab.ensemble.philox import philox, stream_key
 from optlab.ensemble.purposes import Purpose
-from optlab.experiments.agreement import Agreement, compare
+from optlab.ensemble.agreement import Agreement, compare
 from optlab.experiments.comparison import Run
 from optlab.experiments.spec import LineFit
 from optlab.experiments.sweep import simulation_cell

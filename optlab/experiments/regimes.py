@@ -13,7 +13,7 @@ import xarray as xr
 from scipy.stats import t as student
 
 from optlab import bounds, problems, rules, schedules
-from optlab.experiments.agreement import Agreement, compare
+from optlab.ensemble.agreement import Agreement, compare
 from optlab.experiments.comparison import Run
 from optlab.experiments.spec import Regimes
 from optlab.experiments.sweep import simulation_cell

@@ -54,21 +54,30 @@ def simulation_cell(name: str, rule: Rule, problem: Problem, *, exact: bool = Fa
     return Cell(name, spec, lambda: function(rule, problem, **options))
 
 
-def run_cells(cells: Sequence[Cell], store: Store | None, progress: Progress | None = None) -> list[xr.Dataset]:
-    """The result of every cell, in order. An interrupt keeps what is finished; a second run computes only the rest."""
-    out: list[xr.Dataset] = []
-    for number, cell in enumerate(cells):
-        if progress:
-            progress(number, len(cells), cell.name)
-        found = store.get(cell.spec) if store else None
-        if found is None:
-            found = cell.compute()
-            if store:
-                found = store.put(cell.spec, found)
-        found.attrs.pop("cell", None)
-        out.append(found)
-    if progress:
-        progress(len(cells), len(cells), "done")
-    return out
+class Runner:
+    """Runs cells in order. An interrupt keeps what is finished; a second run computes only the rest.
 
+    ``computed`` and ``read`` count what was computed and what came from the store; ``progress`` is told before each cell.
+    """
 
+    def __init__(self, store: Store | None, progress: Progress | None = None, total: int | None = None) -> None:
+        self.store, self.progress, self.total = store, progress, total
+        self.computed = self.read = 0
+
+    def __call__(self, cells: Sequence[Cell]) -> list[xr.Dataset]:
+        out: list[xr.Dataset] = []
+        for cell in cells:
+            if self.progress:
+                done = self.computed + self.read
+                self.progress(done, max(self.total or len(cells), done + 1), cell.name)
+            found = self.store.get(cell.spec) if self.store else None
+            if found is None:
+                found = cell.compute()
+                if self.store:
+                    found = self.store.put(cell.spec, found)
+                self.computed += 1
+            else:
+                self.read += 1
+            found.attrs.pop("cell", None)
+            out.append(found)
+        return out

@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 from sympy.printing.mathml import MathMLPresentationPrinter
 
-from optlab.expressions import Rule
+from optlab.expressions import Rule, positive_first
 from optlab.symbols import theta
 
 _LETTERS = {
@@ -35,6 +35,21 @@ class _Printer(MathMLPresentationPrinter):
             digits.appendChild(self.dom.createTextNode(number))
             node = self._pair("msub", node, digits)
         return node
+
+    def _as_ordered_terms(self, expr: sp.Expr, order: str | None = None) -> list[sp.Expr]:
+        return positive_first(super()._as_ordered_terms(expr, order))
+
+    def _print_Piecewise(self, expr: sp.Piecewise) -> Any:
+        table = self.dom.createElement("mtable")
+        for value, condition in expr.args:
+            row = self.dom.createElement("mtr")
+            when = self._text(" otherwise") if condition == sp.true else self._pair("mrow", self._text(" if "), self._print(condition))
+            for content in (self._print(value), when):
+                cell = self.dom.createElement("mtd")
+                cell.appendChild(content)
+                row.appendChild(cell)
+            table.appendChild(row)
+        return self._pair("mrow", self._operator("{"), table)
 
     def _text(self, text: str) -> Any:
         node = self.dom.createElement("mi")
@@ -72,7 +87,8 @@ def mathml(expression: sp.Basic, display: bool = False) -> str:
     >>> mathml(alpha)
     '<math><mi>α</mi></math>'
     """
-    return f"<math{' display=\"block\"' if display else ''}>{_body(expression)}</math>"
+    opening = '<math display="block">' if display else "<math>"
+    return f"{opening}{_body(expression)}</math>"
 
 
 def equations(rule: Rule) -> str:

@@ -1,0 +1,38 @@
+"""The command line: one file per command. Each parses, calls, prints; heavy imports happen inside the command."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from optlab._version import __version__
+from optlab.cli import advise, derive, doctor, report, simulate, verify
+
+app = typer.Typer(
+    name="optlab",
+    help="What does this optimizer do, and how do we know? Derive it, simulate it, check one against the other.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"optlab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
+    pass
+
+
+app.command()(report.report)
+app.command()(derive.derive)
+app.command()(simulate.simulate)
+app.command()(advise.advise)
+app.command()(verify.verify)
+app.command()(doctor.doctor)

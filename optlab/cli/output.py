@@ -1,0 +1,77 @@
+"""What the commands share: JSON on standard output, progress on standard error, rich tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+started = time.perf_counter()
+
+
+def print_json(document: dict[str, Any], **varying: Any) -> None:
+    """One JSON document on standard output. Numbers that JSON lacks become null; what varies from run to run comes last."""
+    print(json.dumps(_plain(document | varying | {"duration": round(time.perf_counter() - started, 3)}), indent=2, ensure_ascii=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, (str, int, float, bool)) or value is None else str(value)
+
+
+def warn(message: str) -> None:
+    """A line on standard error."""
+    print(f"optlab: {message}", file=sys.stderr)
+
+
+def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[object]], words: Sequence[int] = (0,)) -> None:
+    """A table on standard output; ``words`` are the columns of text."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title or None, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    for i, header in enumerate(headers):
+        table.add_column(header, justify="left" if i in words else "right", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(value)) for value in row))
+    console = Console(soft_wrap=False, highlight=False)
+    if not sys.stdout.isatty():
+        wide = Console(width=100_000, highlight=False)  # a file or a pipe gets whole lines
+        console = Console(width=wide.measure(table).maximum, highlight=False)
+    console.print(table)
+
+
+@contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
+    """A bar with the time left on standard error, or None when that is not a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+
+        def update(done: int, total: int, label: str = "") -> None:
+            bar.update(task, completed=done, total=total, description=f"{what} {label}"[:60].rstrip())
+
+        yield update
+
+
+def number(value: float | None, digits: int = 5) -> str:
+    """A number for a table."""
+    return "-" if value is None or value != value else f"{value:.{digits}g}"

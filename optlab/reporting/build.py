@@ -1,0 +1,147 @@
+"""The convergence report: run every section's cells, then write one self-contained page with its figures and data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from matplotlib.figure import Figure
+
+from optlab import __version__, rules
+from optlab.codegen.module import cache_folder
+from optlab.errors import InputError, OptlabError
+from optlab.experiments import advise, comparison, line_fit, ravine, regimes
+from optlab.experiments.spec import ReportSpec, parse_spec, read_spec
+from optlab.experiments.store import Store
+from optlab.experiments.sweep import Progress, Runner
+from optlab.files import write_atomically
+from optlab.reporting import sections
+from optlab.reporting.style import style, svg_text
+
+
+@dataclass(frozen=True)
+class ReportResult:
+    """A written report: where it is, its one-minute findings (HTML), and whether theory and simulation agreed everywhere."""
+
+    path: Path
+    findings: tuple[str, ...]
+    agrees: bool
+    numbers: dict[str, Any]  #: what ``--json`` prints
+    duration: float
+    computed: int
+    read: int
+
+
+def default_store() -> Path:
+    """The store used unless one is named: beside the kernel cache, per user."""
+    return cache_folder().parent / "store"
+
+
+def report(
+    spec: ReportSpec | dict[str, Any] | str | Path | None = None,
+    *,
+    out: str | Path = "reports/convergence",
+    store: str | Path | None = None,
+    progress: Progress | None = None,
+    on_damage: Any = None,
+    command: str = "optlab report",
+) -> ReportResult:
+    """Derive, simulate, verify, and write ``out/index.html`` with its figures (SVG, PNG) and data (netCDF).
+
+    Parameters
+    ----------
+    spec
+        A TOML file, a dict or a :class:`ReportSpec`; None for the default report.
+    out
+        The folder to write to.
+    store
+        Where finished cells are kept and looked for; an interrupted report resumes from there.
+
+    Raises InputError for a bad spec, before anything is computed.
+    """
+    started = time.perf_counter()
+    asked = spec if isinstance(spec, ReportSpec) else parse_spec(spec) if isinstance(spec, dict) else read_spec(spec)
+    chosen = [rules.get(name) for name in asked.rules]  # wrong names fail here, before any work
+    names = asked.rules
+    if len({rule.label() for rule in chosen}) < len(chosen):
+        raise InputError("rules: the same rule is named twice")
+    table = advise.read_table(asked.table.path, asked.table.target, drop_missing=asked.table.drop_missing) if asked.table else None
+    total = comparison.count(asked.quadratics, names) + regimes.count(asked.regimes) + line_fit.count(asked.line_fit)
+    total += ravine.count(asked.ravine, names) + (1 if table else 0)
+    folder = Path(out)
+    try:
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptlabError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from None
+    run = Runner(Store(store or default_store(), on_damage), progress, total)
+
+    compared = comparison.compare_rules(asked.quadratics, names, asked.seed, run)
+    slopes = regimes.fit_regimes(asked.regimes, asked.seed, run)
+    rows = line_fit.run_line_fit(asked.line_fit, asked.seed, run)
+    paths = ravine.run_ravine(asked.ravine, names, run)
+    advice = None
+    if table is not None and asked.table is not None:
+        if progress:
+            progress(run.computed + run.read, total, f"advice on {Path(asked.table.path).name}")
+        advice = advise.advise(table, standardize=asked.table.standardize, batch=asked.table.batch, rng=asked.seed)
+    if progress:
+        progress(total, total, "writing")
+
+    made = _Page(folder)
+    with style():
+        context = {
+            "title": asked.title,
+            "rules": sections.rule_cards(chosen, asked.quadratics.kappas),
+            "quadratics": sections.quadratics(asked.quadratics, compared, made.figure),
+            "agreement": sections.agreement(compared, slopes, rows),
+            "regimes": sections.regimes(asked.regimes, slopes, made.figure),
+            "ravine": sections.ravine(asked.ravine, paths, made.figure),
+            "line": sections.line(asked.line_fit, rows, made.figure),
+            "advice": sections.advice(advice, made.figure) if advice else None,
+        }
+    for name, data in sections.datasets(compared, slopes, rows, advice).items():
+        made.data(name, data)
+    findings = sections.findings(compared, slopes, rows, advice)
+    agrees = all(item.holds for item in sections.agreements(compared, slopes, rows))
+    duration = time.perf_counter() - started
+    packages = ", ".join(f"{name} {version(name)}" for name in ("sympy", "numpy", "scipy", "numba", "xarray", "matplotlib"))
+    context |= {
+        "findings": findings, "false_alarm": "10⁻⁹", "version": __version__,
+        "made": {
+            "command": command, "cells": run.computed + run.read, "computed": run.computed, "read": run.read, "duration": f"{duration:.0f} s",
+            "versions": f"optlab {__version__}, {packages}; seed {asked.seed}.", "spec": asked.model_dump_json(indent=2), "files": made.files,
+        },
+    }  # fmt: skip
+    environment = Environment(loader=PackageLoader("optlab.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    page = environment.get_template("report.html.j2").render(context)
+    write_atomically(folder / "index.html", page.encode())
+    numbers = sections.numbers(compared, slopes, rows, paths, advice) | {"agrees": agrees, "report": str(folder / "index.html")}
+    return ReportResult(folder / "index.html", tuple(map(str, findings)), agrees, numbers, duration, run.computed, run.read)
+
+
+class _Page:
+    """The files beside the page."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.files: list[str] = []
+
+    def figure(self, name: str, figure: Figure, alternative: str) -> str:
+        """Save a figure as SVG and PNG; returns the SVG element, with its text alternative."""
+        svg = svg_text(figure).replace("<svg ", f'<svg role="img" aria-label="{alternative}" ', 1)
+        # ids are unique per file only; the page holds several
+        for marker in ('id="', 'url(#', 'xlink:href="#', 'href="#'):
+            svg = svg.replace(marker, f"{marker}{name}-")
+        svg = svg.replace(f'xlink:{name}-href', "xlink:href").replace(f"{name}-{name}-", f"{name}-")
+        write_atomically(self.folder / "figures" / f"{name}.svg", svg.encode())
+        figure.savefig(self.folder / "figures" / f"{name}.png", metadata={"Software": None})
+        return svg
+
+    def data(self, name: str, data: xr.Dataset) -> None:
+        write_atomically(self.folder / f"{name}.nc", bytes(data.to_netcdf(engine="scipy", format="NETCDF3_64BIT")))
+        self.files.append(f"{name}.nc")

@@ -1,0 +1,18 @@
+"""Slow, obvious, hand-written twins of what optlab generates. Nothing here imports optlab.
+
+Each rule's twin offers ``initial(options)``, the states before the first step; ``point(theta, states, options)``, where the
+gradient is taken; and ``step(theta, states, g, t, alpha, options)``, the new (theta, states). ``t`` counts from 1. ``options``
+holds the hyper-parameters as Fractions and the variants as strings; each twin states its own defaults.
+"""
+
+from tests.oracles import adam, adamw, ema_momentum, momentum, nesterov, rmsprop, sgd
+
+RULES = {
+    "sgd": sgd,
+    "momentum": momentum,
+    "nesterov": nesterov,
+    "ema_momentum": ema_momentum,
+    "rmsprop": rmsprop,
+    "adam": adam,
+    "adamw": adamw,
+}
