@@ -29,7 +29,20 @@ _LAZY = {
 }
 _PACKAGES = ("bounds", "problems", "rules", "schedules", "verify")
 
-__all__ = ["__version__", "advise", "analyze", "bounds", "predict", "problems", "report", "rules", "schedules", "simulate", "sympify", "verify"]
+__all__ = [
+    "__version__",
+    "advise",
+    "analyze",
+    "bounds",
+    "predict",
+    "problems",
+    "report",
+    "rules",
+    "schedules",
+    "simulate",
+    "sympify",
+    "verify",
+]
 
 
 def __getattr__(name: str) -> Any:

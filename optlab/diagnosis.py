@@ -31,7 +31,9 @@ def diagnose() -> list[Item]:
     out += [_vectors(), _compiler(), _cache(), _cuda()]
     for name, use in (("torch", "comparing optimizers with PyTorch's"), ("optax", "comparing optimizers with optax's")):
         found = _package(name)
-        out.append(Item(name, "ok", found.detail) if found.state == "ok" else Item(name, "absent", f"optional, for {use}; pip install {name}"))
+        out.append(
+            Item(name, "ok", found.detail) if found.state == "ok" else Item(name, "absent", f"optional, for {use}; pip install {name}")
+        )
     return out
 
 
@@ -70,7 +72,9 @@ def _compiler() -> Item:
     except Exception as error:  # a broken compiler raises anything
         return Item("Numba", "broken", f"cannot compile: {type(error).__name__}: {str(error).splitlines()[0]}")
     right = words == [0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8]
-    return Item("Numba", "ok" if right else "broken", "compiles; Philox4x32-10 gives its known answer" if right else f"wrong Philox words: {words}")
+    return Item(
+        "Numba", "ok" if right else "broken", "compiles; Philox4x32-10 gives its known answer" if right else f"wrong Philox words: {words}"
+    )
 
 
 def _cache() -> Item:
@@ -82,7 +86,11 @@ def _cache() -> Item:
         return Item("kernel cache", "broken", str(error))
     files = [path for path in folder.rglob("*") if path.is_file()]
     size = sum(path.stat().st_size for path in files) / 2**20
-    lasting = "" if not folder.parent.name.startswith("optlab-") else "; your cache folder is not writable, so kernels compile anew each time: set OPTLAB_CACHE"
+    lasting = (
+        ""
+        if not folder.parent.name.startswith("optlab-")
+        else "; your cache folder is not writable, so kernels compile anew each time: set OPTLAB_CACHE"
+    )
     return Item("kernel cache", "ok", f"{folder}: {len(files)} files, {size:.0f} MiB{lasting}")
 
 

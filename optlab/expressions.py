@@ -18,7 +18,6 @@ from sympy.printing.str import StrPrinter
 from optlab.errors import InputError, UnknownNameError
 from optlab.symbols import alpha, g, symbol, sympify, t, theta, time
 
-Number = int | float | str | sp.Expr
 Equations = tuple[tuple[sp.Symbol, sp.Expr], ...]
 Self = TypeVar("Self", bound="Parametrized")
 
@@ -53,7 +52,9 @@ def latex(expression: sp.Basic) -> str:
     >>> latex(theta - alpha * g)
     '\\\\theta - \\\\alpha g'
     """
-    return str(_Latex({"symbol_names": {symbol("lam"): "\\lambda", symbol("eps"): "\\varepsilon", symbol("s2"): "s^{2}"}}).doprint(expression))
+    return str(
+        _Latex({"symbol_names": {symbol("lam"): "\\lambda", symbol("eps"): "\\varepsilon", symbol("s2"): "s^{2}"}}).doprint(expression)
+    )
 
 
 def exact(value: object, what: str = "value") -> sp.Expr:
@@ -90,6 +91,16 @@ def interval(text: str) -> sp.Set:
         raise InputError(f"{text!r} is not an interval: write one such as '[0, 1)' or '(0, oo)'") from None
 
 
+def shortest(value: sp.Expr) -> str:
+    """The shortest text that :func:`exact` reads back to this number.
+
+    >>> shortest(sp.Rational(9, 10)), shortest(sp.Rational(669421488, 10**9)), shortest(sp.Rational(1, 3))
+    ('9/10', '0.669421488', '1/3')
+    """
+    decimal = repr(float(value))
+    return decimal if len(decimal) < len(str(value)) and sp.Rational(decimal) == value else str(value)
+
+
 class Parameter:
     """A hyper-parameter: its default (None: it must be given), the interval it lies in, and one line of meaning.
 
@@ -97,7 +108,9 @@ class Parameter:
     9/10
     """
 
-    def __init__(self, default: Number | None = None, within: str = "(-oo, oo)", about: str = "", integer: bool = False) -> None:
+    def __init__(
+        self, default: int | float | str | sp.Expr | None = None, within: str = "(-oo, oo)", about: str = "", integer: bool = False
+    ) -> None:
         self.within, self.about, self.integer = within, about, integer
         self.domain = interval(within)
         self.default = None if default is None else self.check(default, "default")
@@ -163,7 +176,7 @@ class Parametrized:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._identity() == other._identity()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._identity() == other._identity()
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
@@ -179,7 +192,7 @@ class Parametrized:
         return self.name + (f"({', '.join(options)})" if options else "")
 
     def _options(self) -> dict[str, object]:
-        return {str(key): value for key, value in self.bound.items()}
+        return {str(key): shortest(value) for key, value in self.bound.items()}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__.lower()} {self.label()}>"
@@ -258,7 +271,7 @@ class Rule(Parametrized):
         reserved = {theta, g, alpha, t} & (self.parameters.keys() | self.state.keys())
         if reserved:
             raise InputError(f"rule {self.name}: {reserved.pop()} has a fixed meaning and cannot be a parameter or a state")
-        updated = []
+        updated: list[sp.Symbol] = []
         for left, right in self.equations:
             self._check_symbols(f"the equation for {left}", right, known)
             if left in {g, alpha, t} | self.parameters.keys():
@@ -295,7 +308,7 @@ class Rule(Parametrized):
         """
         chosen, numbers = {}, {}
         for key, value in options.items():
-            if key in self.variants and (isinstance(value, str) and value in self.variants[key] or key not in map(str, self.parameters)):
+            if key in self.variants and ((isinstance(value, str) and value in self.variants[key]) or key not in map(str, self.parameters)):
                 if value not in self.variants[key]:
                     raise UnknownNameError(f"{key} of {self.name}", value, self.variants[key])
                 chosen[key] = str(value)

@@ -81,7 +81,8 @@ class Registry(Generic[T]):
     """The definitions of one kind, by name."""
 
     def __init__(self, kind: str, type_: type[T], group: str, builtin: list[str], attribute: str) -> None:
-        self.kind, self.type, self.group, self._builtin, self.attribute = kind, type_, group, builtin, attribute
+        self.kind, self.group, self._builtin, self.attribute = kind, group, builtin, attribute
+        self.type: type[T] = type_
 
     def names(self) -> list[str]:
         """The names that ``get`` knows: the built-in ones in teaching order, then those of installed packages."""

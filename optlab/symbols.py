@@ -56,11 +56,61 @@ y = symbol("y")  #: the target of a linear model
 
 _FUNCTIONS = {
     name: getattr(sp, name)
-    for name in (
-        "Abs Add Eq Ge Gt Le Lt Max Min Mul Ne Piecewise Pow Rational Integer Float And Or Not Interval Union "
-        "FiniteSet EmptySet Matrix MutableDenseMatrix ImmutableDenseMatrix Heaviside Poly CRootOf Intersection "
-        "acos asin atan atan2 cos cosh erf exp floor ceiling log sign sin sinh sqrt tan tanh pi E I oo true false"
-    ).split()
+    for name in [
+        "Abs",
+        "Add",
+        "Eq",
+        "Ge",
+        "Gt",
+        "Le",
+        "Lt",
+        "Max",
+        "Min",
+        "Mul",
+        "Ne",
+        "Piecewise",
+        "Pow",
+        "Rational",
+        "Integer",
+        "Float",
+        "And",
+        "Or",
+        "Not",
+        "Interval",
+        "Union",
+        "FiniteSet",
+        "EmptySet",
+        "Matrix",
+        "MutableDenseMatrix",
+        "ImmutableDenseMatrix",
+        "Heaviside",
+        "Poly",
+        "CRootOf",
+        "Intersection",
+        "acos",
+        "asin",
+        "atan",
+        "atan2",
+        "cos",
+        "cosh",
+        "erf",
+        "exp",
+        "floor",
+        "ceiling",
+        "log",
+        "sign",
+        "sin",
+        "sinh",
+        "sqrt",
+        "tan",
+        "tanh",
+        "pi",
+        "E",
+        "I",
+        "oo",
+        "true",
+        "false",
+    ]
 }
 _FUNCTIONS |= {"abs": sp.Abs, "max": sp.Max, "min": sp.Min, "True": sp.true, "False": sp.false}
 
@@ -85,9 +135,8 @@ def sympify(text: object) -> sp.Basic:
     try:
         previous = ""
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type == tokenize.NAME and token.string not in names and not keyword.iskeyword(token.string):
-                if previous != ".":
-                    names[token.string] = symbol(token.string)
+            if token.type == tokenize.NAME and token.string not in names and not keyword.iskeyword(token.string) and previous != ".":
+                names[token.string] = symbol(token.string)
             if token.type == tokenize.NAME and keyword.iskeyword(token.string) and token.string not in names:
                 raise InputError(f"cannot read the formula {source!r}: {token.string!r} is no part of a formula")
             if previous == "." and token.type == tokenize.NAME and token.string not in ("open", "Lopen", "Ropen"):

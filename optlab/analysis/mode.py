@@ -139,7 +139,9 @@ class Mode:
         if len(coefficients) == 2:
             return sp.Abs(coefficients[1])
         if len(coefficients) > 3:
-            raise UnsupportedError(f"rule {self.rule.name} has {len(coefficients) - 1} states: the radius has a closed form for one and two")
+            raise UnsupportedError(
+                f"rule {self.rule.name} has {len(coefficients) - 1} states: the radius has a closed form for one and two"
+            )
         trace, determinant = sp.factor(-coefficients[1]), sp.factor(coefficients[2])
         discriminant = sp.factor(trace**2 - 4 * determinant)
         return sp.Piecewise((sp.sqrt(determinant), discriminant < 0), ((sp.Abs(trace) + sp.sqrt(discriminant)) / 2, True))
@@ -203,5 +205,3 @@ def analyze(rule: Rule | str) -> Mode:
     alpha*s2/(lam*(-alpha*lam + 2))
     """
     return _mode(rules.get(rule))
-
-

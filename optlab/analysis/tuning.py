@@ -96,7 +96,9 @@ def tune(rule: Rule | str, mu: float, L: float) -> Tuning:
         x = grid[index]
         for size in (0.3, 0.03, 0.003, 3e-4, 3e-5):
             simplex = np.vstack([x, *(x - size * axis for axis in np.eye(len(x)))])
-            found = minimize(worst, x, method="Nelder-Mead", options={"xatol": 1e-12, "fatol": 1e-15, "initial_simplex": simplex, "maxiter": 400})
+            found = minimize(
+                worst, x, method="Nelder-Mead", options={"xatol": 1e-12, "fatol": 1e-15, "initial_simplex": simplex, "maxiter": 400}
+            )
             if found.fun <= worst(x):
                 x = found.x
         if worst(x) < best[0]:

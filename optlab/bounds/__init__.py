@@ -42,7 +42,11 @@ class Bound:
         0.25
         """
         known = {s.name: s for s in self.expression.free_symbols.union(*(c.free_symbols for c in self.conditions))}
-        chosen = {known[name]: sp.Float(value) if isinstance(value, float) else sp.sympify(value) for name, value in values.items() if name in known}
+        chosen = {
+            known[name]: sp.Float(value) if isinstance(value, float) else sp.sympify(value)
+            for name, value in values.items()
+            if name in known
+        }
         for condition in self.conditions:
             if condition.subs(chosen) == sp.false:
                 raise InputError(f"bound {self.name} does not apply: it needs {condition}, and the values are {dict(values)}")

@@ -13,7 +13,9 @@ from optlab.cli.output import print_json, progress_bar, warn
 def report(
     spec: Annotated[Path | None, typer.Argument(help="A TOML spec; without one, the default report.", show_default=False)] = None,
     out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("reports/convergence"),
-    store: Annotated[Path | None, typer.Option(help="Where finished cells are kept (default: your cache folder).", show_default=False)] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Where finished cells are kept (default: your cache folder).", show_default=False)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON document.")] = False,
 ) -> int:
     """Derive, simulate, verify: write one self-contained HTML report with its figures and data.

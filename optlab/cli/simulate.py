@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -12,9 +12,10 @@ from optlab.cli.output import number, print_json, print_table, progress_bar
 
 def simulate(
     rule: Annotated[str, typer.Option(help="A rule: name, 'name(option=value)' or file.py:NAME.")] = "sgd",
-    problem: Annotated[str, typer.Option(help="Such as 'quadratic(condition_number=100, dim=10, noise=1)', 'line_fit()' or \"symbolic('x**2 + 10*y**2')\".")] = (
-        "quadratic(condition_number=100, dim=10, noise=1)"
-    ),
+    problem: Annotated[
+        str,
+        typer.Option(help="Such as 'quadratic(condition_number=100, dim=10, noise=1)', 'line_fit()' or \"symbolic('x**2 + 10*y**2')\"."),
+    ] = ("quadratic(condition_number=100, dim=10, noise=1)"),
     alpha: Annotated[float | None, typer.Option(help="Constant learning rate.", show_default=False)] = None,
     schedule: Annotated[str | None, typer.Option(help="Such as 'cosine(peak=0.1, steps=1000)'.", show_default=False)] = None,
     steps: Annotated[int, typer.Option(help="Steps of each run.")] = 1000,
@@ -23,7 +24,9 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0,
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     record: Annotated[str, typer.Option(help="Recorded steps: linear, log, or how many.")] = "linear",
-    threads: Annotated[int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option(help="netCDF file to write; the figure goes beside it as .png.")] = Path("simulation.nc"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
@@ -33,11 +36,11 @@ def simulate(
     """
     from optlab import predict as exact_prediction
     from optlab import simulate as run_simulation
-    from optlab.errors import InputError, OptlabError, UnsupportedError
     from optlab.ensemble.agreement import compare
+    from optlab.errors import InputError, OptlabError, UnsupportedError
     from optlab.files import write_atomically
     from optlab.reporting.figures.loss_curve import draw_loss_curve
-    from optlab.reporting.style import style
+    from optlab.reporting.style import new_figure, style
 
     if (alpha is None) == (schedule is None):
         raise InputError("give the learning rate once: --alpha 0.1, or --schedule 'cosine(peak=0.1, steps=1000)'")
@@ -45,12 +48,14 @@ def simulate(
         raise InputError(f"--out {out} must end in .nc: the result is a netCDF file")
     if not out.parent.is_dir():
         raise InputError(f"--out {out}: there is no folder {str(out.parent)!r}; make it first")
-    options = {
-        "schedule": schedule if alpha is None else alpha, "steps": steps, "batch": batch, "trajectories": trajectories, "rng": seed, "dtype": dtype,
-        "record": int(record) if record.isdigit() else record,
+    options: dict[str, Any] = {
+        "schedule": schedule if alpha is None else alpha, "steps": steps, "batch": batch, "trajectories": trajectories,
+        "rng": seed, "dtype": dtype, "record": int(record) if record.isdigit() else record,
     }  # fmt: skip
     with progress_bar("simulate") as bar:
-        run = run_simulation(rule, problem, threads=threads, progress=(lambda done, total: bar(done, total, "")) if bar else None, **options)
+        run = run_simulation(
+            rule, problem, threads=threads, progress=(lambda done, total: bar(done, total, "")) if bar else None, **options
+        )
     prediction = None
     if dtype == "float64":
         try:
@@ -62,9 +67,14 @@ def simulate(
     try:
         write_atomically(out, bytes(data.to_netcdf(engine="scipy", format="NETCDF3_64BIT")))
         with style():
-            ax = draw_loss_curve(run, prediction, log_steps=run.step.values[-1] > 200)
-            ax.set(xlabel="step", ylabel="loss − minimum" if "minimum" in run.attrs else "loss", title=f"{run.attrs['rule']} on {run.attrs['problem']}"[:80])
-            ax.figure.savefig(out.with_suffix(".png"), dpi=140)
+            figure = new_figure(7.6, 5.0)
+            ax = draw_loss_curve(run, prediction, ax=figure.subplots(), log_steps=record == "log")
+            ax.set(
+                xlabel="step",
+                ylabel="loss − minimum" if "minimum" in run.attrs else "loss",
+                title=f"{run.attrs['rule']} on {run.attrs['problem']}"[:80],
+            )
+            figure.savefig(out.with_suffix(".png"), dpi=140)
     except OSError as error:
         raise OptlabError(f"cannot write {out}: {error.strerror}") from None
     if json:
@@ -73,7 +83,12 @@ def simulate(
         document |= {"step": run.step.values} | {key: run[key].values for key in keys}
         document["quantiles"] = {f"{q:g}": run.loss_quantile.sel(quantile=q).values for q in run["quantile"].values}
         if prediction is not None and agreement is not None:
-            document |= {"loss_exact": prediction.loss_mean.values, "largest_z": agreement.largest, "z_limit": agreement.threshold, "agrees": agreement.holds}
+            document |= {
+                "loss_exact": prediction.loss_mean.values,
+                "largest_z": agreement.largest,
+                "z_limit": agreement.threshold,
+                "agrees": agreement.holds,
+            }
         print_json(document | {"output": str(out), "figure": str(out.with_suffix(".png"))})
     else:
         shown = sorted({round(k * (len(run.step) - 1) / 10) for k in range(11)})
@@ -82,11 +97,20 @@ def simulate(
             at = run.isel(step=i)
             low, high = float(at.loss_quantile[0]), float(at.loss_quantile[-1])
             exact = number(float(prediction.loss_mean[i])) if prediction is not None else "-"
-            rows.append((int(at.step), number(float(at.loss_mean)), number(1.96 * float(at.loss_standard_error), 2), exact, f"{number(low, 4)} .. {number(high, 4)}", int(at.diverged)))
+            rows.append(
+                (
+                    int(at.step),
+                    number(float(at.loss_mean)),
+                    number(1.96 * float(at.loss_standard_error), 2),
+                    exact,
+                    f"{number(low, 4)} .. {number(high, 4)}",
+                    int(at.diverged),
+                )
+            )
         title = f"{run.attrs['rule']} on {run.attrs['problem']}, {run.attrs['schedule']}: loss over {trajectories:,} runs"
         print_table(title, ("step", "mean", "± 95 %", "exact", "5 % .. 95 % of runs", "diverged"), rows, words=())
         if agreement is not None:
-            print(f"simulation {'agrees with' if agreement.holds else 'DISAGREES with'} theory: largest |z| {agreement.largest:.2f}, limit {agreement.threshold:.2f}")
+            word = "agrees with" if agreement.holds else "DISAGREES with"
+            print(f"simulation {word} theory: largest |z| {agreement.largest:.2f}, limit {agreement.threshold:.2f}")
         print(f"wrote {out} and {out.with_suffix('.png')}")
     return 0 if agreement is None or agreement.holds else 1
-

@@ -34,7 +34,9 @@ def verify(
         print_json({"rules": document, "failed": failed})
     else:
         words = {True: "ok", False: "FAILED", None: "-"}
-        rows = [(each.label() if i == 0 else "", c.name, words[c.passed], c.detail) for each, checks in results for i, c in enumerate(checks)]
+        rows = [
+            (each.label() if i == 0 else "", c.name, words[c.passed], c.detail) for each, checks in results for i, c in enumerate(checks)
+        ]
         print_table("", ("rule", "check", "", "detail"), rows, words=(0, 1, 2, 3))
         total = sum(len(checks) for _, checks in results)
         print(f"\n{total} checks, {failed} failed")

@@ -63,8 +63,8 @@ class _Lowering:
     def __init__(self, rule: Rule) -> None:
         self.out = Lowered(rule)
         self.source = rule.unbound()
-        self.level: dict[sp.Symbol, int] = {parameter: CONSTANT for parameter in rule.parameters}
-        self.level |= {alpha: STEP, t: STEP} | {key: STEP for key in rule.scalar_states}
+        self.level: dict[sp.Symbol, int] = dict.fromkeys(rule.parameters, CONSTANT)
+        self.level |= {alpha: STEP, t: STEP} | dict.fromkeys(rule.scalar_states, STEP)
         self.current: dict[sp.Symbol, sp.Expr] = {}  # a symbol of the rule -> the expression that now stands for it
         self.hoisted: dict[sp.Expr, sp.Symbol] = {}
 
@@ -84,7 +84,10 @@ class _Lowering:
     def _carry_powers(self, equations: Equations) -> Equations:
         """Replace 1 - b**t and b**t (b of hyper-parameters only) by carried scalars."""
         out = self.out
-        bases = sorted({p.base for _, e in equations for p in e.atoms(sp.Pow) if p.exp == t and self._level(p.base) == CONSTANT}, key=sp.default_sort_key)
+        bases = sorted(
+            {p.base for _, e in equations for p in e.atoms(sp.Pow) if p.exp == t and self._level(p.base) == CONSTANT},
+            key=sp.default_sort_key,
+        )
         for number, base in enumerate(bases):
             complement, power = sp.Symbol(f"complement{number}", real=True), sp.Symbol(f"power_{number}", real=True)
             equations = tuple((left, e.replace(1 - base**t, complement)) for left, e in equations)

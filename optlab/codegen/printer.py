@@ -22,16 +22,57 @@ _RELATIONS = {sp.Lt: "<", sp.Le: "<=", sp.Gt: ">", sp.Ge: ">=", sp.Eq: "==", sp.
 
 #: Names that generated code uses for itself; a symbol of such a name gets an underscore behind it.
 _RESERVED = frozenset(
-    "F math np njit uint32 abs float int min max rates constants carried table parameters step new state gradient scalars "
-    "lane i parts point work update look objective full_gradient sample_gradient piece_loss piece_gradient sign theta_ "
-    "LANES STATES HALF WORD TWO_PI NOISE BATCH DATA".split()
+    [
+        "F",
+        "math",
+        "np",
+        "njit",
+        "uint32",
+        "abs",
+        "float",
+        "int",
+        "min",
+        "max",
+        "rates",
+        "constants",
+        "carried",
+        "table",
+        "parameters",
+        "step",
+        "new",
+        "state",
+        "gradient",
+        "scalars",
+        "lane",
+        "i",
+        "parts",
+        "point",
+        "work",
+        "update",
+        "look",
+        "objective",
+        "full_gradient",
+        "sample_gradient",
+        "piece_loss",
+        "piece_gradient",
+        "sign",
+        "theta_",
+        "LANES",
+        "STATES",
+        "HALF",
+        "WORD",
+        "TWO_PI",
+        "NOISE",
+        "BATCH",
+        "DATA",
+    ]
 )
 
 
 def name_of(symbol: sp.Symbol) -> str:
     """The Python name of a symbol in generated code."""
     name = str(symbol.name)
-    return f"{name}_" if name in _RESERVED or name.startswith("power") and name[5:].isdigit() else name
+    return f"{name}_" if name in _RESERVED or (name.startswith("power") and name[5:].isdigit()) else name
 
 
 class Printer:
@@ -47,7 +88,8 @@ class Printer:
         for n in sorted(self.powers):
             out.append(f"@njit\ndef power{n}(x):\n    return {' * '.join(['x'] * n)}\n")
         if self.signs:
-            out.append("@njit\ndef sign(x):  # returns its argument at 0 and at NaN\n    return F(1.0) if x > F(0.0) else (F(-1.0) if x < F(0.0) else x)\n")
+            branches = "F(1.0) if x > F(0.0) else (F(-1.0) if x < F(0.0) else x)"
+            out.append(f"@njit\ndef sign(x):  # returns its argument at 0 and at NaN\n    return {branches}\n")
         return "\n\n".join(out)
 
     def __call__(self, e: sp.Basic) -> str:
@@ -76,7 +118,9 @@ class Printer:
             return f" {'and' if isinstance(e, sp.And) else 'or'} ".join(f"({self(a)})" for a in sorted(e.args, key=sp.default_sort_key))
         if isinstance(e, sp.Not):
             return f"not ({self(e.args[0])})"
-        raise UnsupportedError(f"no kernel code for {type(e).__name__} in {e}: use sums, products, powers, exp, log, trigonometry, Piecewise")
+        raise UnsupportedError(
+            f"no kernel code for {type(e).__name__} in {e}: use sums, products, powers, exp, log, trigonometry, Piecewise"
+        )
 
     def number(self, e: sp.Expr) -> str:
         if not e.is_finite:
@@ -131,7 +175,11 @@ class Printer:
             self.powers.add(int(exponent))
             return f"power{int(exponent)}({self(base)})"
         if exponent.is_Rational and exponent.q == 2 and exponent.p < 16:
-            return f"{self.operand(base ** ((exponent.p - 1) // 2))} * math.sqrt({self(base)})" if exponent.p > 1 else f"math.sqrt({self(base)})"
+            return (
+                f"{self.operand(base ** ((exponent.p - 1) // 2))} * math.sqrt({self(base)})"
+                if exponent.p > 1
+                else f"math.sqrt({self(base)})"
+            )
         return f"math.pow({self(base)}, {self(exponent)})"
 
     def piecewise(self, e: sp.Piecewise) -> str:
@@ -151,7 +199,14 @@ class Printer:
             out = f"({out} if {out} {relation} {text} else {text})"
         return out
 
-    def function(self, name: str, arguments: Sequence[sp.Symbol], body: Iterable[tuple[sp.Symbol, sp.Expr]], results: Sequence[sp.Expr], note: str = "") -> str:
+    def function(
+        self,
+        name: str,
+        arguments: Sequence[sp.Symbol],
+        body: Iterable[tuple[sp.Symbol, sp.Expr]],
+        results: Sequence[sp.Expr],
+        note: str = "",
+    ) -> str:
         """Source of a function: the body's assignments in order, then the results, shared subexpressions computed once."""
         lines = [f"def {name}({', '.join(name_of(a) for a in arguments)}):"] + ([f"    # {note}"] if note else [])
         body = list(body)

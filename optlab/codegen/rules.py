@@ -44,7 +44,11 @@ def update_source(rule: Rule, printer: Printer) -> str:
 def table_source(rule: Rule, printer: Printer) -> str:
     """``fill_table(rates, constants, carried, table)``: every per-step scalar of the rule, in float64."""
     low = lowered(rule)
-    lines = ["@njit(cache=True)", "def fill_table(rates, constants, carried, table):", "    # row t holds what step t + 1 of the rule needs; rates[t] is its alpha"]
+    lines = [
+        "@njit(cache=True)",
+        "def fill_table(rates, constants, carried, table):",
+        "    # row t holds what step t + 1 of the rule needs; rates[t] is its alpha",
+    ]
     lines += [f"    {name_of(name)} = constants[{i}]" for i, name in enumerate(low.constants.values())]
     lines += [f"    {name_of(name)} = carried[{i}]" for i, name in enumerate(low.carried)]
     lines += ["    for step in range(rates.shape[0]):", f"        {alpha} = rates[step]", f"        {t} = float(step + 1)"]

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from scipy.optimize import brentq
-from scipy.stats import norm
+from scipy.special import log_ndtr
 
 FALSE_ALARM = 1e-9  #: probability that a correct program fails one such check, all its points together
 
@@ -25,9 +24,13 @@ def z_threshold(points: int, runs: int, false_alarm: float = FALSE_ALARM) -> flo
 
     def excess(z: float) -> float:
         skew = z**3 * math.sqrt(8 / runs) / 6
-        return math.log(2 * points) + norm.logsf(z) + min(skew, z**2 / 4) - math.log(false_alarm)
+        return math.log(2 * points) + float(log_ndtr(-z)) + min(skew, z**2 / 4) - math.log(false_alarm)
 
-    return float(brentq(excess, 1, 60))
+    low, high = 1.0, 60.0  # excess falls from positive to negative between them
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if excess(middle) > 0 else (low, middle)
+    return high
 
 
 @dataclass(frozen=True)

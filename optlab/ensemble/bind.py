@@ -22,9 +22,7 @@ _TINY = 2.0**-32
 
 def learning_rates(schedule: Schedule | float | str, steps: int) -> np.ndarray:
     """alpha of every step as float64, shape (steps,). A number means the constant schedule."""
-    if isinstance(schedule, (int, float)) and not isinstance(schedule, bool):
-        schedule = schedules.get("constant", alpha=schedule)
-    schedule = schedules.get(schedule)
+    schedule = schedules.as_schedule(schedule)
     parameters = np.array([float(value) for value in schedule.values.values()], np.float64)
     rates = np.empty(steps, np.float64)
     schedule_module(schedule.with_()).fill_rates(parameters, rates)
@@ -88,7 +86,9 @@ def problem_data(problem: Problem) -> Data:
         matrix = empty if problem.rotation is None else rotation_matrix(problem.dim, problem.rotation)
         return Data(np.array(problem.spectrum), matrix, none)
     if isinstance(problem, Rows):
-        return Data(none, np.frombuffer(problem.rows, np.float64).reshape(problem.n, problem.dim), np.frombuffer(problem.targets, np.float64))
+        return Data(
+            none, np.frombuffer(problem.rows, np.float64).reshape(problem.n, problem.dim), np.frombuffer(problem.targets, np.float64)
+        )
     return Data(none, empty, none)
 
 

@@ -97,7 +97,7 @@ def _problem_source(problem: Problem, printer: Printer) -> str:
 
 
 def _objective(problem: Fresh | Expression, loss: object, printer: Printer) -> str:
-    body = printer.function("objective", problem.coordinates, [], [loss])  # type: ignore[list-item]
+    body = printer.function("objective", problem.coordinates, [], [loss])
     arguments = ", ".join(f"theta[{i}, lane]" for i in range(problem.dim))
     return f"{body}\n\n@njit\ndef objective_lane(theta, lane):\n    return objective({arguments})\n"
 

@@ -25,12 +25,7 @@ def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
     for _ in range(10):
         p0 = _M0 * uint64(c0)
         p1 = _M1 * uint64(c2)
-        c0, c1, c2, c3 = (
-            uint32(uint32(p1 >> _SHIFT) ^ c1 ^ k0),
-            uint32(p1),
-            uint32(uint32(p0 >> _SHIFT) ^ c3 ^ k1),
-            uint32(p0),
-        )
+        c0, c1, c2, c3 = (uint32(uint32(p1 >> _SHIFT) ^ c1 ^ k0), uint32(p1), uint32(uint32(p0 >> _SHIFT) ^ c3 ^ k1), uint32(p0))
         k0 = uint32(k0 + _W0)
         k1 = uint32(k1 + _W1)
     return uint32(c0), uint32(c1), uint32(c2), uint32(c3)

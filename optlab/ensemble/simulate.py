@@ -5,21 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from optlab import problems, rules
 from optlab.codegen.rules import constants_of
 from optlab.ensemble import statistics
 from optlab.ensemble.bind import initial_states, learning_rates, problem_data, step_table
 from optlab.ensemble.kernel import kernel
 from optlab.ensemble.philox import read_seed, stream_key
 from optlab.ensemble.specs import Request, describe
-from optlab.errors import InputError, MissingDependencyError, UnknownNameError
+from optlab.errors import MissingDependencyError
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Problem, Rows, whole
 
@@ -180,7 +178,11 @@ class _Run:
             "loss_mean": ("step", mean, {"long_name": "mean loss over runs"}),
             "loss_variance": ("step", variance, {"long_name": "variance of the loss over runs (divisor n - 1)"}),
             "loss_standard_error": ("step", np.sqrt(variance / r.trajectories), {"long_name": "standard error of the mean loss"}),
-            "loss_quantile": (("quantile", "step"), statistics.quantiles(totals, r.quantiles), {"long_name": "quantiles of the loss over runs"}),
+            "loss_quantile": (
+                ("quantile", "step"),
+                statistics.quantiles(totals, r.quantiles),
+                {"long_name": "quantiles of the loss over runs"},
+            ),
             "loss_min": ("step", totals.moments[:, statistics.LOW]),
             "loss_max": ("step", totals.moments[:, statistics.HIGH]),
             "diverged": ("step", totals.diverged.astype(np.float64), {"long_name": "runs diverged by this step"}),
@@ -197,6 +199,10 @@ class _Run:
             data["theta"] = (("trajectory", "step", "coordinate"), self.kept_theta)
             data["loss"] = (("trajectory", "step"), self.kept_loss)
         if r.outcomes:
-            data["diverged_at"] = ("run", self.diverged_at.astype(np.float64), {"long_name": "step at which the run diverged, -1: it did not"})
+            data["diverged_at"] = (
+                "run",
+                self.diverged_at.astype(np.float64),
+                {"long_name": "step at which the run diverged, -1: it did not"},
+            )
             data["final_loss"] = ("run", self.final_loss)
         return xr.Dataset(data, coords, describe(r))

@@ -40,20 +40,22 @@ class Request:
     limit: float
 
     @staticmethod
-    def read(rule: Rule | str, problem: Problem | str, *, schedule: Schedule | float | str, steps: int, backend: str, **options: Any) -> Request:
+    def read(
+        rule: Rule | str, problem: Problem | str, *, schedule: Schedule | float | str, steps: int, backend: str, **options: Any
+    ) -> Request:
         """Check every value and resolve names. Raises InputError or UnknownNameError naming the first bad one."""
         if backend not in (*BACKENDS, "cuda", "auto"):
             raise UnknownNameError("backend", backend, BACKENDS)
         if options["dtype"] not in DTYPES:
             raise UnknownNameError("dtype", options["dtype"], DTYPES)
-        if isinstance(schedule, (int, float)) and not isinstance(schedule, bool):
-            schedule = schedules.get("constant", alpha=schedule)
         checked, steps = problems.get(problem), whole(steps, "steps", low=0)
         batch = options["batch"]
         if batch is not None:
             batch = whole(batch, "batch")
             if isinstance(checked, Rows) and checked.sampling != "replacement" and batch > checked.n:
-                raise InputError(f"batch = {batch} is more than the table's {checked.n} rows: sampling={checked.sampling!r} takes each row once")
+                raise InputError(
+                    f"batch = {batch} is more than the table's {checked.n} rows: sampling={checked.sampling!r} takes each row once"
+                )
         elif not isinstance(checked, Rows):
             raise InputError("batch=None means the whole table, and this problem has none: give a number")
         trajectories = whole(options["trajectories"], "trajectories")
@@ -64,8 +66,9 @@ class Request:
             raise InputError(f"quantiles = {quantiles} must lie in [0, 1]")
         asked = options["coordinates"]
         return Request(
-            rules.get(rule), checked, schedules.get(schedule), steps, batch, trajectories, options["seed"], options["dtype"],
-            recorded_steps(options["record"], steps), quantiles, min(whole(options["keep"], "keep", low=0), trajectories), bool(options["outcomes"]),
+            rules.get(rule), checked, schedules.as_schedule(schedule), steps, batch, trajectories, options["seed"],
+            options["dtype"],             recorded_steps(options["record"], steps), quantiles,
+            min(whole(options["keep"], "keep", low=0), trajectories), bool(options["outcomes"]),
             checked.dim <= 16 if asked is None else bool(asked), bool(options["common"]), real(options["limit"], "limit", low=1),
         )  # fmt: skip
 
@@ -101,7 +104,9 @@ def recorded_steps(record: str | int | Sequence[int], steps: int) -> np.ndarray:
         if record == "linear":
             return recorded_steps(RECORDS, steps)
         if record == "log":
-            return np.unique(np.concatenate([[0], np.rint(np.geomspace(1, max(steps, 1), RECORDS)).astype(np.int64), [steps]]).clip(0, steps))
+            return np.unique(
+                np.concatenate([[0], np.rint(np.geomspace(1, max(steps, 1), RECORDS)).astype(np.int64), [steps]]).clip(0, steps)
+            )
         raise UnknownNameError("record", record, ("linear", "log"))
     if isinstance(record, (int, np.integer)):
         return np.unique(np.rint(np.linspace(0, steps, max(whole(int(record), "record"), 1))).astype(np.int64))

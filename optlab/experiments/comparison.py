@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -16,8 +17,8 @@ from scipy.optimize import minimize_scalar
 from optlab import bounds, problems, rules
 from optlab.analysis import is_linear
 from optlab.analysis.tuning import tune
-from optlab.ensemble.predict import predict
 from optlab.ensemble.agreement import Agreement, compare
+from optlab.ensemble.predict import predict
 from optlab.experiments.spec import Quadratics
 from optlab.experiments.sweep import Cell, simulation_cell
 from optlab.expressions import Rule
@@ -92,7 +93,7 @@ def compare_rules(spec: Quadratics, names: list[str], seed: int, run: Run) -> li
     return out
 
 
-def _options(spec: Quadratics, seed: int) -> dict[str, object]:
+def _options(spec: Quadratics, seed: int) -> dict[str, Any]:
     return {"steps": spec.steps, "batch": spec.batch, "trajectories": spec.trajectories, "rng": seed, "record": "log", "coordinates": False}
 
 
@@ -112,11 +113,17 @@ def _linear(spec: Quadratics, name: str, problem: Separable, seed: int, run: Run
     ])  # fmt: skip
     bound = None
     if rule == rules.get("sgd") and alpha <= 1 / L:
-        values = {"alpha": float(options["schedule"]), "L": L, "mu": mu, "gap": float(exact.loss_mean[0]), "trace": problem.dim * problem.noise**2 / spec.batch}  # type: ignore[arg-type]
+        values = {
+            "alpha": float(options["schedule"]),
+            "L": L,
+            "mu": mu,
+            "gap": float(exact.loss_mean[0]),
+            "trace": problem.dim * problem.noise**2 / spec.batch,
+        }
         formula = bounds.get("fixed_step_sgd").at(values)
         bound = np.array([float(formula.subs(bounds.T, int(step))) for step in exact.step.values])
     return Entry(
-        rule, name, float(options["schedule"]), simulated, exact, bound, compare(simulated, exact, comparisons=checks),  # type: ignore[arg-type]
+        rule, name, float(options["schedule"]), simulated, exact, bound, compare(simulated, exact, comparisons=checks),
         tuned.alpha, tuned.rate, decay_rate(noiseless), None,
     )  # fmt: skip
 
@@ -139,5 +146,3 @@ def decay_rate(noiseless: xr.Dataset) -> float | None:
     if late.sum() < 5:
         return None
     return float(np.exp(np.polyfit(step[late], np.log(loss[late]), 1)[0] / 2))
-
-

@@ -7,15 +7,16 @@ start, so each is a row of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from optlab import problems, rules
 from optlab.analysis import is_linear
+from optlab.ensemble.agreement import Agreement, compare
 from optlab.ensemble.bind import philox_normals
 from optlab.ensemble.philox import philox, stream_key
 from optlab.ensemble.purposes import Purpose
-from optlab.ensemble.agreement import Agreement, compare
 from optlab.experiments.comparison import Run
 from optlab.experiments.spec import LineFit
 from optlab.experiments.sweep import simulation_cell
@@ -57,7 +58,15 @@ def settings(spec: LineFit, seed: int) -> list[tuple[str, float, str, str, Probl
         out.append((convention, 0.0, "N(0, 1)", "fresh", problems.line_fit(convention=convention, theta0="normal")))
         table = fixed_table(spec.table_rows, spec.label_noise, seed)
         name = f"table of {spec.table_rows} rows"
-        out.append((convention, spec.label_noise, "(0, 0)", name, problems.least_squares(*table, sampling="subset", convention=convention, label=f"line, {spec.table_rows} rows")))
+        out.append(
+            (
+                convention,
+                spec.label_noise,
+                "(0, 0)",
+                name,
+                problems.least_squares(*table, sampling="subset", convention=convention, label=f"line, {spec.table_rows} rows"),
+            )
+        )
     return out
 
 
@@ -81,7 +90,7 @@ def run_line_fit(spec: LineFit, seed: int, run: Run) -> list[Row]:
     for convention, noise, start, data, problem in settings(spec, seed):
         for name, claim in CLAIMS.items():
             rule = rules.get(name)
-            options = {"schedule": spec.alpha, "steps": spec.steps, "batch": spec.batch, "rng": seed, "record": "linear"}
+            options: dict[str, Any] = {"schedule": spec.alpha, "steps": spec.steps, "batch": spec.batch, "rng": seed, "record": "linear"}
             label = f"line fit: {name}, {convention} MSE, {data}, start {start}"
             cells = [simulation_cell(label, rule, problem, trajectories=spec.runs, **options)]
             if is_linear(rule):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,7 +36,7 @@ def count(spec: Ravine, names: list[str]) -> int:
 def run_ravine(spec: Ravine, names: list[str], run: Run) -> list[Path]:
     """The path of every rule: linear ones at their minimax tuning, adaptive ones at the best of a grid of learning rates."""
     problem = problems.quadratic(spectrum=[1 / spec.kappa, 1.0], theta0=list(START))
-    options = {"steps": spec.steps, "record": list(range(spec.steps + 1)), "keep": 1}
+    options: dict[str, Any] = {"steps": spec.steps, "record": list(range(spec.steps + 1)), "keep": 1}
     out = []
     for name in names:
         rule = rules.get(name)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from optlab import bounds, problems, rules, schedules
 from optlab.ensemble.agreement import Agreement, compare
@@ -68,7 +68,9 @@ def fit_regimes(spec: Regimes, seed: int, run: Run) -> list[Slope]:
         options = {"schedule": schedule, "steps": spec.steps, "batch": 1, "record": record, "coordinates": False}
         each = max(spec.trajectories // spec.replicates, 1)
         cells = [
-            simulation_cell(f"{schedule.name}: replicate {k + 1}", rules.get("sgd"), problem, trajectories=each, rng=seed * 1_000_003 + k, **options)
+            simulation_cell(
+                f"{schedule.name}: replicate {k + 1}", rules.get("sgd"), problem, trajectories=each, rng=seed * 1_000_003 + k, **options
+            )
             for k in range(spec.replicates)
         ]
         *parts, exact = run([*cells, simulation_cell(f"{schedule.name}: exact", rules.get("sgd"), problem, exact=True, **options)])
@@ -76,9 +78,15 @@ def fit_regimes(spec: Regimes, seed: int, run: Run) -> list[Slope]:
         simulated.attrs["trajectories"] = each * spec.replicates
         window = regime_window(exact, limit)
         fits = [fit_slope(part.step.values, part.loss_mean.values, window) for part in parts] if window else []
-        half = float(student.ppf((1 + CONFIDENCE) / 2, len(fits) - 1) * np.std(fits, ddof=1) / np.sqrt(len(fits))) if window else None
+        half = float(stdtrit(len(fits) - 1, (1 + CONFIDENCE) / 2) * np.std(fits, ddof=1) / np.sqrt(len(fits))) if window else None
         values = {str(k): float(v) for k, v in schedule.values.items()}
-        values |= {"mu": mu, "L": L, "gap": float(exact.loss_mean[0]), "trace": problem.dim * spec.noise**2, "distance2": sum(v**2 for v in problem.start.point)}
+        values |= {
+            "mu": mu,
+            "L": L,
+            "gap": float(exact.loss_mean[0]),
+            "trace": problem.dim * spec.noise**2,
+            "distance2": sum(v**2 for v in problem.start.point),
+        }
         formula = bounds.get(bound_name).at(values)
         bound = np.array([float(formula.subs(bounds.T, int(step))) if step else np.nan for step in exact.step.values])
         bounded = exact.loss_mean.values if bound_name != "convex_sgd" else _weighted_average(problem, schedule, spec, exact)

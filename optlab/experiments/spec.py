@@ -24,7 +24,7 @@ class Strict(BaseModel):
 class Quadratics(Strict):
     """The comparison on ill-conditioned quadratics."""
 
-    kappas: list[Annotated[float, Field(ge=1, le=1e12)]] = Field([100.0, 1000.0], min_length=1)
+    kappas: list[Annotated[float, Field(ge=1, le=1e12)]] = Field(default=[100.0, 1000.0], min_length=1)
     dim: Annotated[int, Field(ge=2, le=2000)] = 20
     spectrum: str = "log"
     rotation: Annotated[int, Field(ge=0)] | None = None
@@ -78,7 +78,7 @@ class ReportSpec(Strict):
 
     title: str = "What do these optimizers do?"
     seed: Annotated[int, Field(ge=0)] = 0
-    rules: list[str] = Field(["sgd", "momentum", "nesterov", "ema_momentum", "rmsprop", "adam", "adamw"], min_length=1)
+    rules: list[str] = Field(default=["sgd", "momentum", "nesterov", "ema_momentum", "rmsprop", "adam", "adamw"], min_length=1)
     quadratics: Quadratics = Quadratics()
     regimes: Regimes = Regimes()
     line_fit: LineFit = LineFit()

@@ -72,7 +72,7 @@ class Store:
 
     def put(self, spec: Mapping[str, Any], data: xr.Dataset) -> xr.Dataset:
         """Keep a result; returns it as ``get`` will. Raises StoreError if it cannot be written."""
-        data = data.assign_attrs({key: value for key, value in data.attrs.items()} | {"cell": canonical_json(spec)})
+        data = data.assign_attrs(dict(data.attrs) | {"cell": canonical_json(spec)})
         settled = _decode(_encode(data))
         final = _encode(settled.assign_attrs(checksum=checksum(settled)))
         path = self.path(spec)
@@ -94,7 +94,9 @@ class Store:
 
 
 def _encode(data: xr.Dataset) -> bytes:
-    narrow = {name: value.astype(np.float64) for name, value in data.variables.items() if value.dtype.kind in "iub" and name not in data.dims}
+    narrow = {
+        name: value.astype(np.float64) for name, value in data.variables.items() if value.dtype.kind in "iub" and name not in data.dims
+    }
     return bytes(data.assign(narrow).to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
 
 
@@ -110,7 +112,11 @@ def checksum(data: xr.Dataset) -> str:
         variable = data.variables[name]
         values = np.asarray(variable.values)
         text = values.dtype.kind in "OSU"
-        body = canonical_json(values.astype(str).tolist()).encode() if text else np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
+        body = (
+            canonical_json(values.astype(str).tolist()).encode()
+            if text
+            else np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
+        )
         digest.update(f"{name}{variable.dims}{values.shape}{'text' if text else values.dtype.kind + str(values.dtype.itemsize)}".encode())
         digest.update(body)
         digest.update(repr(sorted((k, _plain(v)) for k, v in variable.attrs.items())).encode())

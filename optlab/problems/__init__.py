@@ -39,4 +39,17 @@ def get(name: str | Problem, **options: Any) -> Problem:
         raise InputError(f"problem {name!r}: {str(error).replace('()', '')}") from None
 
 
-__all__ = ["Expression", "Fresh", "Problem", "Rows", "Separable", "Start", "get", "least_squares", "line_fit", "names", "quadratic", "symbolic"]
+__all__ = [
+    "Expression",
+    "Fresh",
+    "Problem",
+    "Rows",
+    "Separable",
+    "Start",
+    "get",
+    "least_squares",
+    "line_fit",
+    "names",
+    "quadratic",
+    "symbolic",
+]

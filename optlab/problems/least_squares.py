@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Sequence
 from typing import Any
 
 import sympy as sp
@@ -44,8 +43,8 @@ def numbers(values: Any, what: str) -> array[float]:
 
 
 def least_squares(
-    rows: Sequence[Sequence[float]],
-    targets: Sequence[float],
+    rows: Any,
+    targets: Any,
     *,
     sampling: str = "replacement",
     convention: str = "half",

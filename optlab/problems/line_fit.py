@@ -13,9 +13,7 @@ from optlab.symbols import symbol
 x, e, w, b = symbol("x"), symbol("e"), symbol("w"), symbol("b")
 
 
-def line_fit(
-    *, slope: float = 2.0, intercept: float = 1.0, label_noise: float = 0.0, convention: str = "half", theta0: Any = 0.0
-) -> Fresh:
+def line_fit(*, slope: float = 2.0, intercept: float = 1.0, label_noise: float = 0.0, convention: str = "half", theta0: Any = 0.0) -> Fresh:
     """Fit ``y = w x + b`` by mini-batches of fresh samples: x ~ U(-1, 1), y = slope x + intercept + label_noise N(0, 1).
 
     The coordinates are (w, b). ``convention`` is the factor of the squared error: ``"half"`` (1/2) or ``"full"`` (1).
@@ -28,7 +26,9 @@ def line_fit(
     sigma = real(label_noise, "label_noise", low=0)
     options: dict[str, Any] = {"convention": convention, "label_noise": sigma}
     options |= {} if theta0 == 0.0 else {"theta0": theta0}
-    true_slope, true_intercept, spread = (exact(str(real(v, n))) for v, n in ((slope, "slope"), (intercept, "intercept"), (sigma, "label_noise")))
+    true_slope, true_intercept, spread = (
+        exact(str(real(v, n))) for v, n in ((slope, "slope"), (intercept, "intercept"), (sigma, "label_noise"))
+    )
     loss = squared_error(convention)
     return Fresh(
         name="line_fit", dim=2, start=Start.read(theta0, 2), options=options, loss=loss, uniform=x, normal=e,

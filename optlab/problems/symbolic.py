@@ -12,12 +12,7 @@ from optlab.symbols import symbol, sympify
 
 
 def symbolic(
-    loss: str | sp.Expr,
-    *,
-    theta0: Any = 1.0,
-    noise: float = 0.0,
-    minimum: float | None = None,
-    coordinates: Any = None,
+    loss: str | sp.Expr, *, theta0: Any = 1.0, noise: float = 0.0, minimum: float | None = None, coordinates: Any = None
 ) -> Expression:
     """An objective from text or from a SymPy expression.
 

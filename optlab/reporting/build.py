@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from optlab import __version__, rules
 from optlab.codegen.module import cache_folder
 from optlab.errors import InputError, OptlabError
-from optlab.experiments import advise, comparison, line_fit, ravine, regimes
+from optlab.experiments import advise, comparison, line_fit, ravine, regimes, tables
 from optlab.experiments.spec import ReportSpec, parse_spec, read_spec
 from optlab.experiments.store import Store
 from optlab.experiments.sweep import Progress, Runner
@@ -70,7 +70,7 @@ def report(
     names = asked.rules
     if len({rule.label() for rule in chosen}) < len(chosen):
         raise InputError("rules: the same rule is named twice")
-    table = advise.read_table(asked.table.path, asked.table.target, drop_missing=asked.table.drop_missing) if asked.table else None
+    table = tables.read_table(asked.table.path, asked.table.target, drop_missing=asked.table.drop_missing) if asked.table else None
     total = comparison.count(asked.quadratics, names) + regimes.count(asked.regimes) + line_fit.count(asked.line_fit)
     total += ravine.count(asked.ravine, names) + (1 if table else 0)
     folder = Path(out)
@@ -102,7 +102,7 @@ def report(
             "regimes": sections.regimes(asked.regimes, slopes, made.figure),
             "ravine": sections.ravine(asked.ravine, paths, made.figure),
             "line": sections.line(asked.line_fit, rows, made.figure),
-            "advice": sections.advice(advice, made.figure) if advice else None,
+            "advice": sections.advise_section(advice, made.figure) if advice else None,
         }
     for name, data in sections.datasets(compared, slopes, rows, advice).items():
         made.data(name, data)
@@ -113,11 +113,14 @@ def report(
     context |= {
         "findings": findings, "false_alarm": "10⁻⁹", "version": __version__,
         "made": {
-            "command": command, "cells": run.computed + run.read, "computed": run.computed, "read": run.read, "duration": f"{duration:.0f} s",
-            "versions": f"optlab {__version__}, {packages}; seed {asked.seed}.", "spec": asked.model_dump_json(indent=2), "files": made.files,
+            "command": command, "cells": run.computed + run.read, "computed": run.computed, "read": run.read,
+            "duration": f"{duration:.0f} s", "versions": f"optlab {__version__}, {packages}; seed {asked.seed}.",
+            "spec": asked.model_dump_json(indent=2), "files": made.files,
         },
     }  # fmt: skip
-    environment = Environment(loader=PackageLoader("optlab.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        loader=PackageLoader("optlab.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     page = environment.get_template("report.html.j2").render(context)
     write_atomically(folder / "index.html", page.encode())
     numbers = sections.numbers(compared, slopes, rows, paths, advice) | {"agrees": agrees, "report": str(folder / "index.html")}
@@ -135,9 +138,9 @@ class _Page:
         """Save a figure as SVG and PNG; returns the SVG element, with its text alternative."""
         svg = svg_text(figure).replace("<svg ", f'<svg role="img" aria-label="{alternative}" ', 1)
         # ids are unique per file only; the page holds several
-        for marker in ('id="', 'url(#', 'xlink:href="#', 'href="#'):
+        for marker in ('id="', "url(#", 'xlink:href="#', 'href="#'):
             svg = svg.replace(marker, f"{marker}{name}-")
-        svg = svg.replace(f'xlink:{name}-href', "xlink:href").replace(f"{name}-{name}-", f"{name}-")
+        svg = svg.replace(f"xlink:{name}-href", "xlink:href").replace(f"{name}-{name}-", f"{name}-")
         write_atomically(self.folder / "figures" / f"{name}.svg", svg.encode())
         figure.savefig(self.folder / "figures" / f"{name}.png", metadata={"Software": None})
         return svg

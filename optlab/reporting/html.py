@@ -26,9 +26,13 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, text: Seq
         return Markup("<{}{}{}>{}</{}>").format(Markup(tag), scope, kind, content, Markup(tag))
 
     head = Markup("").join(cell("th", i, header) for i, header in enumerate(headers))
-    body = Markup("").join(Markup("<tr>{}</tr>").format(Markup("").join(cell("td", i, value) for i, value in enumerate(row))) for row in rows)
+    body = Markup("").join(
+        Markup("<tr>{}</tr>").format(Markup("").join(cell("td", i, value) for i, value in enumerate(row))) for row in rows
+    )
     label = Markup(' aria-label="{}"').format(caption) if caption else ""
-    return Markup('<div class="scroll" tabindex="0"{}><table class="data"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(label, head, body)
+    return Markup(
+        '<div class="scroll" tabindex="0"{}><table class="data"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
+    ).format(label, head, body)
 
 
 def verdict(good: bool, yes: str = "yes", no: str = "no") -> Markup:

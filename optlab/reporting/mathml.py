@@ -39,6 +39,36 @@ class _Printer(MathMLPresentationPrinter):
     def _as_ordered_terms(self, expr: sp.Expr, order: str | None = None) -> list[sp.Expr]:
         return positive_first(super()._as_ordered_terms(expr, order))
 
+    def _print_Mul(self, expr: sp.Mul) -> Any:
+        """Factor by factor, so that 2 (beta + 1) / lam stays factored."""
+        coefficient, rest = expr.as_coeff_Mul()
+        number = sp.Rational(abs(coefficient)) if coefficient.is_Rational else abs(coefficient)
+        above = [sp.Integer(number.p)] if number.is_Rational and number.p != 1 else [] if number.is_Rational else [number]
+        below = [sp.Integer(number.q)] if number.is_Rational and number.q != 1 else []
+        for factor in sp.Mul.make_args(rest):
+            base, exponent = factor.as_base_exp()
+            if exponent.is_number and exponent.is_negative:
+                below.append(base**-exponent)
+            else:
+                above.append(factor)
+        node = self._product(above)
+        if below:
+            node = self._pair("mfrac", node, self._product(below))
+        return self._pair("mrow", self._operator("-"), node) if coefficient.is_negative else node
+
+    def _product(self, factors: list[sp.Expr]) -> Any:
+        row = self.dom.createElement("mrow")
+        for position, factor in enumerate(factors or [sp.Integer(1)]):
+            if position:
+                row.appendChild(self._operator("&#x2062;"))
+            if factor.is_Add and len(factors) > 1:
+                row.appendChild(self._operator("("))
+                row.appendChild(self._print(factor))
+                row.appendChild(self._operator(")"))
+            else:
+                row.appendChild(self._print(factor))
+        return row
+
     def _print_Piecewise(self, expr: sp.Piecewise) -> Any:
         table = self.dom.createElement("mtable")
         for value, condition in expr.args:
@@ -77,6 +107,7 @@ def _body(expression: sp.Basic) -> str:
     printer = _Printer({"mul_symbol": "&#x2062;"})
     node = printer._print(expression)
     text: str = node.toxml()
+    text = text.replace("<mo>-</mo>", "<mo>−</mo>")
     return text.replace("&amp;#x2062;", "&#x2062;").replace("&amp;InvisibleTimes;", "&#x2062;")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,8 @@ from matplotlib.figure import Figure
 
 from optlab.analysis import analyze, free_parameters, is_linear
 from optlab.analysis.tuning import tune
-from optlab.experiments.advise import Advice
 from optlab.ensemble.agreement import Agreement
+from optlab.experiments.advise import Advice
 from optlab.experiments.comparison import Comparison
 from optlab.experiments.line_fit import Row
 from optlab.experiments.ravine import Path as RavinePath
@@ -53,8 +54,7 @@ def rule_cards(chosen: Sequence[Rule], kappas: Sequence[float]) -> list[dict[str
                 note = "Its hyper-parameters are bound, so only α is tuned."
         else:
             note = "Not linear in the gradient: no transition matrix and no exact expectation; simulated below."
-        values = rule.values
-        shown = ", ".join(f"{_letter(str(p))} = {float(v):g}" for p, v in values.items())
+        shown = ", ".join(f"{_letter(str(p))} = {float(v):g}" for p, v in rule.values.items())
         facts.insert(0, ("defaults", shown)) if shown else None
         out.append({
             "name": rule.label() if rule.chosen or rule.bound else rule.name, "summary": rule.summary, "equations": equations(rule),
@@ -70,13 +70,13 @@ def _letter(name: str) -> str:
 def quadratics(spec: Quadratics, compared: Sequence[Comparison], save: Save) -> dict[str, Any]:
     """The comparison section."""
     shape = "rotated" if spec.rotation is not None else "axis-aligned"
-    text = (
+    about = (
         f"f = ½ Σ λᵢ θᵢ² in {spec.dim} dimensions ({shape}, {spec.spectrum} spectrum from 1/κ to 1), gradient noise of variance "
         f"{spec.noise:g}² per sample and coordinate, batch {spec.batch}, {spec.steps:,} steps, {spec.trajectories:,} runs of each rule. Every rule "
         "runs at the constant learning rate that leaves the least expected loss after these steps: found from the exact prediction for "
         "linear rules (momentum at its noiseless minimax value), by simulation over half-decades for the others. The rate columns "
         "compare the noiseless minimax tuning's derived factor per step with the one measured without noise; on a double root the "
-        "measured factor approaches the derived one only like 1/t."
+        "measured factor approaches the derived one only like 1/t. The minimum lies at 0, so weight decay helps here by construction."
     )
     cases = []
     for item in compared:
@@ -86,6 +86,9 @@ def quadratics(spec: Quadratics, compared: Sequence[Comparison], save: Save) -> 
             f"Expected loss by step at condition number {item.kappa:g}. Least after {spec.steps:,} steps: {final[0][1]} at {final[0][0]:.4g}; "
             f"most: {final[-1][1]} at {final[-1][0]:.4g}."
         )
+        vacuous = [e for e in item.entries if e.bound is not None and e.bound[-1] > float(e.simulated.loss_mean[0])]
+        if vacuous:
+            caption += " The bound's noise floor exceeds the starting loss here: at this step size it promises nothing."
         rows = []
         for entry in item.entries:
             last = entry.simulated.isel(step=-1)
@@ -98,7 +101,7 @@ def quadratics(spec: Quadratics, compared: Sequence[Comparison], save: Save) -> 
         headers = ("rule", "α used", "final loss (95 %)", "exact", "bound", "noiseless best α", "derived rate", "measured rate", "diverged")
         svg = save(name, draw_comparison(item), caption)
         cases.append({"kappa": f"{item.kappa:g}", "svg": svg, "caption": caption, "table": table(headers, rows)})
-    return {"text": text, "cases": cases}
+    return {"text": about, "cases": cases}
 
 
 def agreements(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row]) -> list[Agreement]:
@@ -130,9 +133,22 @@ def regimes(spec: Regimes, slopes: Sequence[Slope], save: Save) -> dict[str, Any
         interval = f"{number(slope.slope)} ± {number(slope.half_width, 2)}" if slope.slope is not None else "–"
         worst = float(np.nanmax((slope.bounded / slope.bound)[1:]))
         ok = verdict(bool(slope.contains_limit), "agrees", "differs") if slope.contains_limit is not None else "–"
-        rows.append((slope.schedule.label(), window, interval, number(slope.theory_slope), f"{slope.limit:g}".replace("-", "−"), ok, slope.bound_name, number(worst, 3)))
+        rows.append(
+            (
+                slope.schedule.label(),
+                window,
+                interval,
+                number(slope.theory_slope),
+                f"{slope.limit:g}".replace("-", "−"),
+                ok,
+                slope.bound_name,
+                number(worst, 3),
+            )
+        )
     headers = ("schedule", "steps fitted", "slope (99 %)", "slope of the exact curve", "limit", "verdict", "bound", "largest exact/bound")
-    caption = "Simulated and exact expected loss under decaying step sizes, with the bounds of the literature. Shaded: where the slope is fitted."
+    caption = (
+        "Simulated and exact expected loss under decaying step sizes, with the bounds of the literature. Shaded: where the slope is fitted."
+    )
     svg = save("regimes", draw_regimes(list(slopes)), caption)
     return {"text": text, "svg": svg, "caption": caption, "table": table(headers, rows, text=(0, 5, 6))}
 
@@ -146,7 +162,12 @@ def ravine(spec: Ravine, paths: Sequence[RavinePath], save: Save) -> dict[str, A
     rows = [(p.rule, number(p.alpha), p.sign_changes, number(p.final_loss, 3)) for p in paths]
     caption = "Paths over the contours of a ravine; the star is the minimum."
     svg = save("ravine", draw_ravine(list(paths), spec.kappa), caption)
-    return {"text": text, "svg": svg, "caption": caption, "table": table(("rule", "α", "sign changes of the stiff step", "final loss"), rows)}
+    return {
+        "text": text,
+        "svg": svg,
+        "caption": caption,
+        "table": table(("rule", "α", "sign changes of the stiff step", "final loss"), rows),
+    }
 
 
 def line(spec: LineFit, rows: Sequence[Row], save: Save) -> dict[str, Any]:
@@ -171,6 +192,73 @@ def line(spec: LineFit, rows: Sequence[Row], save: Save) -> dict[str, Any]:
     return {"text": text, "svg": svg, "caption": caption, "table": table(headers, lines, text=(0, 1))}
 
 
+def advice_sentence(advice: Advice) -> Markup:
+    """The advice in one line."""
+    best = min(advice.rules, key=lambda item: item.excess)
+    out = Markup("{}: condition number {}; of the rules at constant steps {} at α = {} ends lowest").format(
+        Path(advice.path).name, number(advice.condition_number), best.name, number(best.alpha)
+    )
+    if advice.recommended is not None and advice.recommended.gain is not None:
+        out += Markup("; {} under {} leaves {} times less excess loss than a constant step.").format(
+            advice.schedule_rule, advice.recommended.name, number(advice.recommended.gain, 3)
+        )
+    return out
+
+
+def advise_section(advice: Advice, save: Save) -> dict[str, Any]:
+    """The section on a user's own table."""
+    state = "standardized" if advice.standardized else "raw columns"
+    text = (
+        f"A linear model of {advice.target} on {advice.d - 1} features and an intercept, {advice.n} rows, {state}; squared error with the factor ½. "
+        f"Mini-batches of {advice.batch} rows drawn without replacement, {advice.budget} steps from 0, {advice.trajectories} runs. For linear rules the expected loss under real "
+        "mini-batches is exact (dashed), so step sizes and peaks come from the prediction, not from a search by running. "
+        + " ".join(advice.notes)
+    )
+    noise = advice.noise
+    facts = table(
+        ("quantity", "value"),
+        [
+            ("smallest and largest curvature", f"{number(advice.mu)}, {number(advice.L)}"),
+            ("condition number", number(advice.condition_number)),
+            (
+                "condition number, raw and standardized",
+                f"{number(advice.condition_number_raw)}, {number(advice.condition_number_standardized)}",
+            ),
+            ("gradient noise σ² at the optimum (trace, one row)", number(noise.trace_at_optimum)),
+            ("gradient-noise scale at the start, tr C / |g|²", f"{number(noise.simple)} rows"),
+            ("floor's own scale at the optimum, tr C / (2 L f*)", f"{number(noise.at_optimum)} rows"),
+            ("loss at the start and at the least-squares fit", f"{number(advice.start_loss)}, {number(advice.minimum)}"),
+        ],
+    )
+    rows = [
+        (
+            item.rule.label(), number(item.alpha), number(item.excess), item.found_by, number(item.tuned_alpha),
+            ", ".join(f"{key} = {value:.4g}" for key, value in item.tuned_parameters.items()) or "–", number(item.rate, 6),
+            "diverges" if item.tuned_alpha is not None and item.tuned_loss is None else number(item.tuned_loss),
+        )
+        for item in advice.rules
+    ]  # fmt: skip
+    headers = ("rule", "best α", "excess loss", "found by", "noiseless α", "with", "rate per step", "its loss with this batch")
+    schedules = [(item.schedule.label(), number(item.peak), number(item.excess), number(item.gain, 3)) for item in advice.schedules]
+    listed = table(("schedule", "peak α", "excess loss", "constant / this"), schedules) if schedules else Markup("")
+    caption = (
+        "Simulated (solid, 95 % band) and exactly predicted (dashed) excess loss on this table, by rule and by schedule, and its spectrum."
+    )
+    svg = save("table", draw_advice(advice), caption)
+    recommended = advice.recommended
+    sentence = (
+        Markup("Recommended for this budget: <strong>{}</strong> with <code>{}</code>.").format(
+            advice.schedule_rule, recommended.schedule.label()
+        )
+        if recommended
+        else Markup("")
+    )
+    return {
+        "name": Path(advice.path).name, "text": text, "facts": facts, "svg": svg, "caption": caption, "table": table(headers, rows, text=(0, 3, 5)),
+        "schedule": sentence + listed,
+    }  # fmt: skip
+
+
 def findings(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], advice: Advice | None) -> list[Markup]:
     """The one-minute summary, computed from the results."""
     checks = agreements(compared, slopes, rows)
@@ -180,27 +268,49 @@ def findings(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequ
         points = sum(a.points for a in checks)
         held = all(a.holds for a in checks)
         word = "agrees with" if held else "DISAGREES with"
-        out.append(Markup("Simulation {} the exact prediction at {:,} points: largest |z| {}, limit {}.").format(word, points, number(worst.largest, 3), number(worst.threshold, 3)))
+        out.append(
+            Markup("Simulation {} the exact prediction at {:,} points: largest |z| {}, limit {}.").format(
+                word, points, number(worst.largest, 3), number(worst.threshold, 3)
+            )
+        )
     for item in compared:
         final = sorted((float(e.simulated.loss_mean[-1]), e.rule.name) for e in item.entries)
         spread = final[-1][0] / final[0][0]
-        out.append(Markup("At κ = {:g}, with noise and each rule at its best constant step, the final losses of all {} rules lie within a factor {:.2f}; least is {}.").format(item.kappa, len(final), spread, final[0][1]))
+        out.append(
+            Markup(
+                "At κ = {:g}, with noise and each rule at its best constant step, the final losses of all {} rules lie within a factor {:.2f}; least is {}."
+            ).format(item.kappa, len(final), spread, final[0][1])
+        )
     for slope in slopes:
         if slope.slope is not None:
-            out.append(Markup("{}: fitted slope {} ± {} (limit {:g}).").format(slope.schedule.name, number(slope.slope), number(slope.half_width, 2), slope.limit))
+            out.append(
+                Markup("{}: fitted slope {} ± {} (limit {}).").format(
+                    slope.schedule.name, number(slope.slope), number(slope.half_width, 2), slope.limit
+                )
+            )
         else:
-            out.append(Markup("{}: theory's slope never comes within 0.02 of {:g} in these steps, so none is fitted.").format(slope.schedule.name, slope.limit))
+            out.append(
+                Markup("{}: theory's slope never comes within 0.02 of {} in these steps, so none is fitted.").format(
+                    slope.schedule.name, slope.limit
+                )
+            )
     for name in dict.fromkeys(row.rule for row in rows):
         both = [row for row in rows if row.rule == name and all(row.claim_in_spread)]
         readings = sum(row.rule == name for row in rows)
         low, high = min(r.mean[0] for r in rows if r.rule == name), max(r.mean[0] for r in rows if r.rule == name)
-        out.append(Markup("Line fit, {}: mean w lies between {:.4f} and {:.4f} over {} readings; the claimed pair is in reach of {} of them.").format(name, low, high, readings, len(both)))
+        out.append(
+            Markup(
+                "Line fit, {}: mean w lies between {:.4f} and {:.4f} over {} readings; the claimed pair is in reach of {} of them."
+            ).format(name, low, high, readings, len(both))
+        )
     if advice is not None:
-        out.append(Markup(advice_sentence(advice)))
+        out.append(advice_sentence(advice))
     return out
 
 
-def numbers(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], paths: Sequence[RavinePath], advice: Advice | None) -> dict[str, Any]:
+def numbers(
+    compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], paths: Sequence[RavinePath], advice: Advice | None
+) -> dict[str, Any]:
     """The results as JSON values."""
     return {
         "quadratics": [
@@ -234,11 +344,15 @@ def datasets(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequ
         out[f"quadratic-kappa-{item.kappa:g}"] = xr.concat(parts, "rule").assign_attrs(problem=item.problem.label(), minimum=0.0)
     for slope in slopes:
         data = slope.simulated[["loss_mean", "loss_standard_error"]].drop_attrs()
-        out[f"regime-{slope.schedule.name}"] = data.assign(loss_exact=slope.exact.loss_mean.drop_attrs(), bound=("step", slope.bound)).assign_attrs(schedule=slope.schedule.label())
+        out[f"regime-{slope.schedule.name}"] = data.assign(
+            loss_exact=slope.exact.loss_mean.drop_attrs(), bound=("step", slope.bound)
+        ).assign_attrs(schedule=slope.schedule.label())
     if rows:
         coords = {"coordinate": ["w", "b"], "row": [f"{row.rule}: {row_label(row)}" for row in rows]}
         names = ("mean", "sd", "standard_error", "claim")
-        out["line-fit"] = xr.Dataset({name: (("row", "coordinate"), np.array([getattr(row, name) for row in rows])) for name in names}, coords)
+        out["line-fit"] = xr.Dataset(
+            {name: (("row", "coordinate"), np.array([getattr(row, name) for row in rows])) for name in names}, coords
+        )
     if advice is not None:
         out["table"] = advice.dataset()
     return out

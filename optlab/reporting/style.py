@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.style
 from matplotlib.figure import Figure
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
@@ -27,7 +29,7 @@ def color_of(rule: str, position: int = 0) -> str:
 @contextmanager
 def style() -> Iterator[None]:
     """The project's matplotlib style, for the figures made inside."""
-    with mpl.rc_context(), mpl.style.context(Path(__file__).with_name("optlab.mplstyle")):
+    with mpl.rc_context(), matplotlib.style.context(Path(__file__).with_name("optlab.mplstyle")):
         yield
 
 
@@ -41,4 +43,5 @@ def svg_text(figure: Figure) -> str:
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    # a hundredth of a point is finer than any screen; six decimals double the size of the page
+    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), text[text.index("<svg") :])

@@ -11,8 +11,6 @@ RULE = Rule(
     parameters={beta: Parameter("9/10", within="[0, 1)", about="momentum")},
     state={v: State(init=0)},
     equations=((v, beta * v + push), (theta, theta + move)),
-    variants={
-        "learning_rate": {"inside": {push: -alpha * g, move: v}, "outside": {push: g, move: -alpha * v}},
-    },
+    variants={"learning_rate": {"inside": {push: -alpha * g, move: v}, "outside": {push: g, move: -alpha * v}}},
     dialects={"torch": {"learning_rate": "outside"}},
 )

@@ -7,7 +7,7 @@ from optlab.schedules import Parameter, Schedule, symbol, time
 peak, floor, steps = symbol("peak"), symbol("floor"), symbol("steps")
 
 
-def anneal(high, low, position):
+def anneal(high: sp.Expr, low: sp.Expr, position: sp.Expr) -> sp.Expr:
     """Half a cosine from ``high`` at position 0 to ``low`` at position 1 (expressions)."""
     return low + (high - low) * (1 + sp.cos(sp.pi * position)) / 2
 

@@ -13,9 +13,7 @@ SCHEDULE = Schedule(
     summary="a straight rise, then half a cosine down",
     reference="Goyal et al., Accurate, large minibatch SGD, arXiv:1706.02677, 2017 (warmup); Loshchilov & Hutter, ICLR 2017 (cosine)",
     expression=sp.Piecewise(
-        (peak * (time + 1) / warmup, time < warmup),
-        (anneal(peak, floor, (time - warmup) / (steps - warmup)), time < steps),
-        (floor, True),
+        (peak * (time + 1) / warmup, time < warmup), (anneal(peak, floor, (time - warmup) / (steps - warmup)), time < steps), (floor, True)
     ),
     parameters={**COSINE.parameters, warmup: Parameter(within="[0, oo)", integer=True, about="steps of the rise")},
 )

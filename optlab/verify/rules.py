@@ -14,12 +14,12 @@ from optlab import problems, rules
 from optlab.analysis import analyze, is_linear
 from optlab.codegen.module import load
 from optlab.codegen.rules import constants_of, lowered, module_source
+from optlab.ensemble.agreement import compare
 from optlab.ensemble.bind import initial_states, step_table
 from optlab.ensemble.philox import read_seed
 from optlab.ensemble.predict import predict
 from optlab.ensemble.simulate import simulate
 from optlab.errors import CheckFailed, UnsupportedError
-from optlab.ensemble.agreement import compare
 from optlab.expressions import Rule
 from optlab.symbols import alpha, g, t, theta
 
@@ -72,19 +72,35 @@ def _checks(rule: Rule, seed: int) -> Iterator[Check]:
     with np.errstate(invalid="ignore", over="ignore"):
         drift = float(np.max(np.abs(single - double)[:, 0]) / np.max(np.abs(double[:, 0])))
     kept = single.dtype == np.float32
-    yield Check("float32", kept and drift <= 1e-4, f"theta differs by {drift:.1e} of its size; limit 1e-4" + ("" if kept else f"; promoted to {single.dtype}"))
+    yield Check(
+        "float32",
+        kept and drift <= 1e-4,
+        f"theta differs by {drift:.1e} of its size; limit 1e-4" + ("" if kept else f"; promoted to {single.dtype}"),
+    )
     problem, size = problems.quadratic(condition_number=10, dim=3, noise=0.5), _learning_rate(rule)
     options: dict[str, Any] = {"schedule": size, "steps": 60, "batch": 4, "trajectories": 2000, "rng": seed}
     one, two = (simulate(rule, problem, threads=n, **options) for n in (1, 2))
-    yield Check("threads", one.identical(two), "1 and 2 threads give the same bits" if one.identical(two) else f"bits differ in {_differing(one, two)}")
+    yield Check(
+        "threads",
+        one.identical(two),
+        "1 and 2 threads give the same bits" if one.identical(two) else f"bits differ in {_differing(one, two)}",
+    )
     if is_linear(rule):
         result = compare(one, predict(rule, problem, **options))
-        yield Check("theory", result.holds, f"largest |z| {result.largest:.2f} over {result.points} steps at alpha = {size:.3g}; limit {result.threshold:.2f}")
+        yield Check(
+            "theory",
+            result.holds,
+            f"largest |z| {result.largest:.2f} over {result.points} steps at alpha = {size:.3g}; limit {result.threshold:.2f}",
+        )
     else:
         yield Check("theory", None, "not linear: no exact prediction to hold it against")
     still = run_generated(rule, np.zeros(5), np.full(5, 0.1), "float64", start=1.0)
     moved = float(abs(still[-1, 0] - 1.0))
-    yield Check("at rest", None, "a zero gradient leaves theta where it is" if moved == 0 else f"five zero gradients move theta from 1 by {moved:.3g}")
+    yield Check(
+        "at rest",
+        None,
+        "a zero gradient leaves theta where it is" if moved == 0 else f"five zero gradients move theta from 1 by {moved:.3g}",
+    )
 
 
 def _differing(one: xr.Dataset, two: xr.Dataset) -> str:

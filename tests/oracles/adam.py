@@ -2,7 +2,7 @@
 
 import math
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache
 
 DEFAULTS = {
     "beta1": Fraction(9, 10),
@@ -13,7 +13,7 @@ DEFAULTS = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def one_minus_power(beta, t):
     """1 - beta^t, computed exactly and rounded once."""
     return float(1 - beta**t)

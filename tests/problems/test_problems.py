@@ -2,6 +2,7 @@
 
 import math
 import re
+from functools import partial
 
 import numpy as np
 import pytest
@@ -120,6 +121,10 @@ def test_pieces_of_quadratics_and_least_squares(u, w):
 ROSENBROCK = "(1 - x)**2 + 100*(y - x**2)**2"
 
 
+def by_hand(w, x):
+    return math.exp(x) * math.sin(w) + x**3 * w - math.log(2 + w * w)
+
+
 def test_a_symbolic_gradient_is_the_central_difference():
     problem = problems.symbolic("exp(x)*sin(w) + x**3*w - log(2 + w**2)")
     assert [str(c) for c in problem.coordinates] == ["w", "x"]
@@ -127,10 +132,9 @@ def test_a_symbolic_gradient_is_the_central_difference():
     for _ in range(20):
         w, x = rng.uniform(-2, 2, 2)
         formulas = problem.expressions()
-        f = lambda w, x: math.exp(x) * math.sin(w) + x**3 * w - math.log(2 + w * w)  # noqa: E731
-        assert value(formulas["loss"], w=w, x=x) == pytest.approx(f(w, x), rel=1e-12)
-        assert value(formulas["gradient0"], w=w, x=x) == pytest.approx(slope(lambda u: f(u, x), w), rel=1e-6, abs=1e-7)
-        assert value(formulas["gradient1"], w=w, x=x) == pytest.approx(slope(lambda u: f(w, u), x), rel=1e-6, abs=1e-7)
+        assert value(formulas["loss"], w=w, x=x) == pytest.approx(by_hand(w, x), rel=1e-12)
+        assert value(formulas["gradient0"], w=w, x=x) == pytest.approx(slope(partial(by_hand, x=x), w), rel=1e-6, abs=1e-7)
+        assert value(formulas["gradient1"], w=w, x=x) == pytest.approx(slope(partial(by_hand, w), x), rel=1e-6, abs=1e-7)
 
 
 def test_symbolic_coordinates_in_the_order_asked_for():
@@ -195,7 +199,9 @@ def test_fingerprints_tell_problems_apart():
     assert problems.quadratic(condition_number=2, dim=2, L=2.0) == made[0]  # the same numbers, made otherwise
 
 
-@pytest.mark.parametrize("text", ["quadratic(condition_number=100, dim=5, noise=0.5)", "line_fit(convention='full')", "symbolic('x**2 + y**2')"])
+@pytest.mark.parametrize(
+    "text", ["quadratic(condition_number=100, dim=5, noise=0.5)", "line_fit(convention='full')", "symbolic('x**2 + y**2')"]
+)
 def test_problems_by_text(text):
     problem = problems.get(text)
     assert problems.get(problem) is problem

@@ -83,12 +83,21 @@ def test_first_last_and_peak():
 @pytest.mark.parametrize(("name", "options"), CASES, ids=IDS)
 def test_no_rate_leaves_the_range_of_the_schedule(name, options):
     rates = learning_rates(schedules.get(name, **options), STEPS)
-    high = max(v for k, v in options.items() if k in ("alpha", "a", "peak", "base")) if name != "inverse_time" else options["c"] / options["t0"]
+    high = (
+        max(v for k, v in options.items() if k in ("alpha", "a", "peak", "base"))
+        if name != "inverse_time"
+        else options["c"] / options["t0"]
+    )
     assert rates.min() >= 0
     assert rates.max() <= high * (1 + 1e-15)
 
 
-@given(peak=st.fractions(0, 10, max_denominator=1000), steps=st.integers(1, 60), warmup=st.integers(0, 60), floor=st.fractions(0, 1, max_denominator=1000))
+@given(
+    peak=st.fractions(0, 10, max_denominator=1000),
+    steps=st.integers(1, 60),
+    warmup=st.integers(0, 60),
+    floor=st.fractions(0, 1, max_denominator=1000),
+)
 def test_warmup_cosine_for_drawn_values(peak, steps, warmup, floor):
     exact = {"peak": sp.Rational(peak.numerator, peak.denominator), "floor": sp.Rational(floor.numerator, floor.denominator)}
     schedule = schedules.get("warmup_cosine", steps=steps, warmup=warmup, **exact)

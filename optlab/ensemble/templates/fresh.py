@@ -4,6 +4,7 @@
 import numpy as np
 from numba import njit
 
+
 # --- template ---
 @njit
 def make_order(n, mode):
@@ -26,7 +27,7 @@ def gradient_block(point, gradient, row, curvature, matrix, targets, order, batc
     gradient[:, :] = F(0.0)
     for k in range(batch):
         for lane in range(LANES):
-            w0, w1, w2, w3 = philox(uint32(first + lane), uint32(step), uint32(k), uint32(DATA), key0, key1)
+            w0, _, w2, w3 = philox(uint32(first + lane), uint32(step), uint32(k), uint32(DATA), key0, key1)
             uniform = F(2.0) * ((F(w0) + HALF) * WORD) - F(1.0)
             normal, _ = normal_pair(w2, w3)
             add_sample(point, gradient, lane, uniform, normal)

@@ -137,9 +137,7 @@ def run_chunk(
                 break
             scalars = table[step]
             point = gradient_point(state, work, constants, scalars)
-            gradient_block(
-                point, gradient, row, curvature, matrix, targets, order, batch, mode, trajectory, step, key0, key1
-            )
+            gradient_block(point, gradient, row, curvature, matrix, targets, order, batch, mode, trajectory, step, key0, key1)
             if noise > F(0.0):
                 add_normals(gradient, noise, trajectory, step, NOISE, key0, key1)
             for i in range(d):

@@ -4,6 +4,7 @@
 import numpy as np
 from numba import njit
 
+
 # --- template ---
 @njit
 def make_order(n, mode):

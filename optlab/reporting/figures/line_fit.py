@@ -28,7 +28,7 @@ def draw_ends(rows: list[Row], rule: str, coordinate: int, ax: Axes | None = Non
         color=color_of(rule), markersize=4, capsize=2, linewidth=1.2,
     )  # fmt: skip
     ax.set_yticks(list(places), [row_label(row) for row in chosen])
-    ax.invert_yaxis()
+    ax.set_ylim(len(chosen) - 0.5, -0.5)
     ax.set_title(f"{rule}: {'w' if coordinate == 0 else 'b'} after the run")
     ax.legend(loc="best")
     return ax

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
 
 from optlab.experiments.ravine import Path
 from optlab.reporting.style import color_of, new_figure
@@ -15,12 +16,13 @@ from optlab.reporting.style import color_of, new_figure
 def draw_path(path: Path, kappa: float, ax: Axes | None = None, color: str | None = None) -> Axes:
     """One rule's path over the contours of f = (x^2/kappa + y^2)/2."""
     ax = ax or new_figure(4, 3).subplots()
-    x, y = np.meshgrid(np.linspace(-1.25, 1.25, 61), np.linspace(-1.25, 1.25, 61))
-    loss = (x**2 / kappa + y**2) / 2
-    ax.contour(x, y, loss, levels=np.geomspace(1e-4, 1, 11), colors="#bbbbbb", linewidths=0.6)
+    for level in np.geomspace(1e-4, 1, 11):
+        height = 2 * np.sqrt(2 * level)
+        ax.add_patch(Ellipse((0, 0), height * np.sqrt(kappa), height, fill=False, edgecolor="#bbbbbb", linewidth=0.6))
     ax.plot(*path.points.T, "-o", color=color or color_of(path.rule), markersize=2.2, linewidth=1.0)
     ax.plot(0, 0, marker="*", color="black", markersize=8)
-    ax.set(xlim=(-1.25, 1.25), ylim=(-1.25, 1.25))
+    reach = 1.05 * max(1.2, float(np.abs(path.points).max()))
+    ax.set(xlim=(-1.25, 1.25), ylim=(-reach, reach))
     ax.grid(False)
     ax.set_title(f"{path.rule}, α = {path.alpha:.3g}", color=color or color_of(path.rule))
     return ax
@@ -37,6 +39,8 @@ def draw_ravine(paths: list[Path], kappa: float) -> Figure:
             draw_path(paths[position], kappa, ax, color_of(paths[position].rule, position))
         else:
             ax.set_axis_off()
+    reach = 1.05 * max(1.2, *(float(np.abs(path.points).max()) for path in paths))
+    axes[0, 0].set_ylim(-reach, reach)
     for ax in axes[:, 0]:
         ax.set_ylabel("stiff direction")
     for ax in axes[-1]:
