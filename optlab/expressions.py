@@ -260,8 +260,12 @@ class Rule(Parametrized):
         self._validate()
 
     def _resolve(self, expression: sp.Expr) -> sp.Expr:
-        while expression.free_symbols & self._meaning.keys():  # a placeholder may stand for another
+        for _ in range(len(self._meaning) + 1):  # a placeholder may stand for another
+            if not expression.free_symbols & self._meaning.keys():
+                break
             expression = expression.xreplace(self._meaning)
+        else:
+            raise InputError(f"rule {self.name}: the placeholders {', '.join(map(str, self._meaning))} refer to each other in a circle")
         return expression.xreplace(self.bound)
 
     def _validate(self) -> None:
@@ -309,7 +313,7 @@ class Rule(Parametrized):
         chosen, numbers = {}, {}
         for key, value in options.items():
             if key in self.variants and ((isinstance(value, str) and value in self.variants[key]) or key not in map(str, self.parameters)):
-                if value not in self.variants[key]:
+                if not isinstance(value, str) or value not in self.variants[key]:
                     raise UnknownNameError(f"{key} of {self.name}", value, self.variants[key])
                 chosen[key] = str(value)
             elif key in map(str, self.parameters):

@@ -20,6 +20,7 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any, ClassVar
 
 import sympy as sp
@@ -44,7 +45,7 @@ def real(value: object, what: str, *, low: float = -math.inf, strict: bool = Fal
 
 def whole(value: object, what: str, *, low: int = 1) -> int:
     """``value`` as an int of at least ``low``; InputError naming it otherwise."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value != int(value) or value < low:
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value != int(value) or value < low:
         raise InputError(f"{what} = {value!r} must be a whole number of at least {low}")
     return int(value)
 
@@ -56,12 +57,21 @@ class Start:
     point: tuple[float, ...]
     scatter: float = 0.0
 
+    def option(self, default: float) -> dict[str, Any]:
+        """What to say of it among a problem's options: nothing where it is the default."""
+        if self.scatter:
+            return {"theta0": "normal"}
+        same = len(set(self.point)) == 1
+        return {} if same and self.point[0] == default else {"theta0": self.point[0] if same else list(self.point)}
+
     @staticmethod
     def read(theta0: object, dim: int) -> Start:
         """From the option ``theta0``: a number for all coordinates, one number each, or ``"normal"`` for N(0, 1)."""
+        if hasattr(theta0, "tolist"):  # NumPy without importing it
+            theta0 = theta0.tolist()
         if isinstance(theta0, Start):
             start = theta0
-        elif theta0 == "normal":
+        elif isinstance(theta0, str) and theta0 == "normal":
             start = Start((0.0,) * dim, 1.0)
         elif isinstance(theta0, (int, float)) and not isinstance(theta0, bool):
             start = Start((real(theta0, "theta0"),) * dim)

@@ -50,6 +50,11 @@ def _literal(node: ast.expr) -> Any:
     return ast.literal_eval(node)
 
 
+def first_line(error: Exception) -> str:
+    """The first line of an error's message."""
+    return (str(error).splitlines() or [""])[0]
+
+
 def load_object(reference: str, kind: str) -> Any:
     """The object ``NAME`` in the file ``path.py``, given as ``"path.py:NAME"``. Raises InputError naming what is missing."""
     path_text, _, name = reference.rpartition(":")
@@ -67,9 +72,9 @@ def load_object(reference: str, kind: str) -> Any:
         try:
             spec.loader.exec_module(module)
         except InputError as error:
-            raise InputError(f"{kind} {reference!r}: {error}") from None
+            raise InputError(f"{kind} {reference!r}: {first_line(error)}") from None
         except Exception as error:  # any error of the user's file is reported as one line
-            raise InputError(f"{kind} {reference!r}: the file fails with {type(error).__name__}: {error}") from None
+            raise InputError(f"{kind} {reference!r}: the file fails with {type(error).__name__}: {first_line(error)}") from None
         sys.modules[module_name] = module
     if not hasattr(module, name):
         offered = [key for key, value in vars(module).items() if isinstance(value, (Rule, Schedule))]

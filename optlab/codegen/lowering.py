@@ -20,7 +20,7 @@ import sympy as sp
 
 from optlab.errors import InputError
 from optlab.expressions import Equations, Rule
-from optlab.symbols import alpha, t, theta
+from optlab.symbols import alpha, g, t, theta
 
 CONSTANT, STEP, UPDATE = 0, 1, 2
 
@@ -43,26 +43,25 @@ class Lowered:
     def states(self) -> tuple[sp.Symbol, ...]:
         return (theta, *self.rule.coordinate_states)
 
-    def constant_values(self) -> list[sp.Expr]:
-        """The exact value of each constant under the rule's bound or default parameters."""
-        values = self.rule.values
+    def constant_values(self, rule: Rule) -> list[sp.Expr]:
+        """The exact value of each constant under the bound or default parameters of ``rule``."""
+        values = rule.values
         return [expression.xreplace(values) for expression in self.constants]
-
-    def initial_values(self) -> list[sp.Expr]:
-        """The exact initial value of each coordinate state (theta not among them)."""
-        values = self.rule.values
-        return [self.rule.initial[key].xreplace(values) for key in self.rule.coordinate_states]
 
 
 def lower(rule: Rule) -> Lowered:
-    """Split the rule. Its bound values stay symbols, so one kernel serves every value of the hyper-parameters."""
+    """Split a rule whose hyper-parameters are all symbols, so that one kernel serves every value of them."""
     return _Lowering(rule).run()
 
 
 class _Lowering:
     def __init__(self, rule: Rule) -> None:
+        if rule.bound:
+            raise InputError(f"rule {rule.label()} has bound values: lower rule.unbound(), which serves them all")
         self.out = Lowered(rule)
-        self.source = rule.unbound()
+        self.source = rule
+        assigned = {left for left, _ in rule.equations}
+        self.taken = {s.name for s in {theta, g, alpha, t} | rule.parameters.keys() | rule.state.keys() | assigned}
         self.level: dict[sp.Symbol, int] = dict.fromkeys(rule.parameters, CONSTANT)
         self.level |= {alpha: STEP, t: STEP} | dict.fromkeys(rule.scalar_states, STEP)
         self.current: dict[sp.Symbol, sp.Expr] = {}  # a symbol of the rule -> the expression that now stands for it
@@ -89,7 +88,7 @@ class _Lowering:
             key=sp.default_sort_key,
         )
         for number, base in enumerate(bases):
-            complement, power = sp.Symbol(f"complement{number}", real=True), sp.Symbol(f"power_{number}", real=True)
+            complement, power = self._fresh(f"complement{number}"), self._fresh(f"power_{number}")
             equations = tuple((left, e.replace(1 - base**t, complement)) for left, e in equations)
             equations = tuple((left, e.replace(base**t, power)) for left, e in equations)
             used = set().union(*(e.free_symbols for _, e in equations))
@@ -114,11 +113,18 @@ class _Lowering:
             self._new(left, expression, self.out.update, UPDATE)
 
     def _new(self, left: sp.Symbol, expression: sp.Expr, target: list[tuple[sp.Symbol, sp.Expr]], level: int) -> sp.Symbol:
-        name = sp.Symbol(f"{left}_new" if left not in self.current else f"{self.current[left]}_new", real=True)
+        name = self._fresh(f"{left}_new")
         target.append((name, expression))
         self.level[name] = level
         self.current[left] = name
         return name
+
+    def _fresh(self, name: str) -> sp.Symbol:
+        """A symbol of this name, or of one like it that the rule does not use."""
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return sp.Symbol(name, real=True)
 
     def _level(self, expression: sp.Basic) -> int:
         return max((self.level.get(s, UPDATE) for s in expression.free_symbols), default=CONSTANT)
@@ -148,7 +154,7 @@ class _Lowering:
 
     def _constant(self, e: sp.Expr) -> sp.Symbol:
         if e not in self.out.constants:
-            name = sp.Symbol(str(e) if e.is_Symbol else f"k{len(self.out.constants)}", real=True)
+            name = e if e.is_Symbol else self._fresh(f"k{len(self.out.constants)}")
             self.out.constants[e] = name
             self.level[name] = CONSTANT
         return self.out.constants[e]
@@ -159,7 +165,7 @@ class _Lowering:
             if inner.is_Symbol and inner not in (alpha, t):
                 name = inner
             else:
-                name = sp.Symbol(f"s{len(self.hoisted)}", real=True)
+                name = self._fresh(f"s{len(self.hoisted)}")
                 self.out.program.append((name, inner))
                 self.level[name] = STEP
             self.hoisted[inner] = name

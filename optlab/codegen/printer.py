@@ -15,7 +15,7 @@ from optlab.errors import UnsupportedError
 _CALLS = {
     sp.exp: "math.exp", sp.log: "math.log", sp.sin: "math.sin", sp.cos: "math.cos", sp.tan: "math.tan",
     sp.tanh: "math.tanh", sp.sinh: "math.sinh", sp.cosh: "math.cosh", sp.atan: "math.atan", sp.erf: "math.erf",
-    sp.Abs: "abs", sp.asin: "math.asin", sp.acos: "math.acos", sp.floor: "math.floor", sp.ceiling: "math.ceil",
+    sp.Abs: "abs", sp.asin: "math.asin", sp.acos: "math.acos",
 }  # fmt: skip
 _RELATIONS = {sp.Lt: "<", sp.Le: "<=", sp.Gt: ">", sp.Ge: ">=", sp.Eq: "==", sp.Ne: "!="}
 
@@ -24,6 +24,8 @@ _RELATIONS = {sp.Lt: "<", sp.Le: "<=", sp.Gt: ">", sp.Ge: ">=", sp.Eq: "==", sp.
 _RESERVED = frozenset(
     [
         "F",
+        "range",
+        "len",
         "math",
         "np",
         "njit",
@@ -112,6 +114,8 @@ class Printer:
             return self.extremum(e)
         if type(e) in _CALLS:
             return f"{_CALLS[type(e)]}({self(e.args[0])})"
+        if isinstance(e, (sp.floor, sp.ceiling)):  # Numba's math.floor gives an integer
+            return f"F(math.{'floor' if isinstance(e, sp.floor) else 'ceil'}({self(e.args[0])}))"
         if type(e) in _RELATIONS:
             return f"{self.operand(e.args[0])} {_RELATIONS[type(e)]} {self.operand(e.args[1])}"
         if isinstance(e, (sp.And, sp.Or)):
@@ -196,7 +200,7 @@ class Printer:
         out = self(args[0])
         for arg in args[1:]:
             text = self(arg)
-            out = f"({out} if {out} {relation} {text} else {text})"
+            out = f"({out} if {out} {relation} {text} or {out} != {out} else {text})"  # a NaN on either side stays
         return out
 
     def function(

@@ -26,9 +26,13 @@ njit = partial(numba.njit, error_model="numpy")  # dividing by zero gives inf or
 
 
 @lru_cache(maxsize=256)
+def _lowered(unbound: Rule) -> Lowered:
+    return lower(unbound)
+
+
 def lowered(rule: Rule) -> Lowered:
-    """The rule split by level, kept per rule."""
-    return lower(rule)
+    """The rule split by level, kept per definition: bound values could make two different definitions equal."""
+    return _lowered(rule.unbound())
 
 
 def update_source(rule: Rule, printer: Printer) -> str:
@@ -72,10 +76,11 @@ def module_source(rule: Rule, dtype: str = "float64") -> str:
     printer, table_printer = Printer(), Printer()
     update, table = update_source(rule, printer), table_source(rule, table_printer)
     printer.powers |= table_printer.powers
+    printer.signs |= table_printer.signs
     parts = [HEADER.format(what=f"rule {rule.name}", dtype=dtype), printer.helpers(), update, table.replace("F(", "float(")]
     return "\n\n".join(part for part in parts if part)
 
 
 def constants_of(rule: Rule) -> list[float]:
     """The rule's constants, computed exactly and rounded once."""
-    return [float(sp.N(value, 30)) for value in lowered(rule).constant_values()]
+    return [float(sp.N(value, 30)) for value in lowered(rule).constant_values(rule)]

@@ -44,7 +44,8 @@ def step_table(rule: Rule, rates: np.ndarray) -> np.ndarray:
 
 def initial_states(rule: Rule) -> np.ndarray:
     """The initial value of each coordinate state, float64."""
-    return np.array([float(sp.N(value, 30)) for value in lowered(rule).initial_values()], np.float64)
+    values = rule.values
+    return np.array([float(sp.N(rule.initial[key].xreplace(values), 30)) for key in rule.coordinate_states], np.float64)
 
 
 def philox_normals(rows: int, columns: int, seed: int, purpose: Purpose) -> np.ndarray:

@@ -15,9 +15,10 @@ from optlab.objectives import Expression, Fresh, Problem
 from optlab.symbols import lam, theta, y, z
 
 LANES = 64  #: trajectories that advance side by side
-BINS_PER_OCTAVE = 64
-LOWEST_EXPONENT = -160
-HALF_BINS = 256 * BINS_PER_OCTAVE
+BINS_PER_OCTAVE = 64  #: of the loss histogram, in its fine range
+LOWEST_EXPONENT, FINE_OCTAVES = -160, 256  #: the fine range is 2^-161 to 2^95; beyond it every octave is one bin
+COARSE_BELOW = LOWEST_EXPONENT + 1073
+HALF_BINS = 1 + COARSE_BELOW + FINE_OCTAVES * BINS_PER_OCTAVE + (1025 - LOWEST_EXPONENT - FINE_OCTAVES)
 
 _HERE = Path(__file__).parent
 _TEMPLATES = _HERE / "templates"
@@ -31,7 +32,8 @@ def kernel_source(rule: Rule, problem: Problem, dtype: str) -> str:
     purposes = "\n".join(f"{purpose.name} = {int(purpose)}" for purpose in Purpose)
     constants = (
         f"LANES = {LANES}\nSTATES = {len(lowered(rule).states)}\nBINS_PER_OCTAVE = {BINS_PER_OCTAVE}\n"
-        f"LOWEST_EXPONENT = {LOWEST_EXPONENT}\nHALF_BINS = {HALF_BINS}\n{purposes}\n"
+        f"LOWEST_EXPONENT = {LOWEST_EXPONENT}\nFINE_OCTAVES = {FINE_OCTAVES}\nCOARSE_BELOW = {COARSE_BELOW}\n"
+        f"HALF_BINS = {HALF_BINS}\n{purposes}\n"
     )
     header = HEADER.format(what=f"rule {rule.name} on problem {problem.name}", dtype=dtype)
     imports = "from optlab.ensemble.philox import bounded, philox\n"

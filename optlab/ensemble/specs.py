@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from optlab import problems, rules, schedules
+from optlab._version import __version__
 from optlab.errors import InputError, UnknownNameError
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Fresh, Problem, Rows, real, whole
@@ -118,8 +119,6 @@ def recorded_steps(record: str | int | Sequence[int], steps: int) -> np.ndarray:
 
 def describe(request: Request) -> dict[str, Any]:
     """Attributes of a result: what was run, with which version."""
-    from optlab import __version__
-
     spec = request.spec()
     out: dict[str, Any] = {"Conventions": "CF-1.11", "source": f"optlab {__version__}", "spec": canonical_json(spec)}
     out |= {key: spec[key] for key in ("rule", "problem", "schedule", "steps", "trajectories", "seed", "dtype")}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from optlab.ensemble.kernel import BINS_PER_OCTAVE, HALF_BINS, LOWEST_EXPONENT
+from optlab.ensemble.kernel import BINS_PER_OCTAVE, COARSE_BELOW, FINE_OCTAVES, HALF_BINS, LOWEST_EXPONENT
 
 BINS = 2 * HALF_BINS + 1
 COUNT, MEAN, M2, LOW, HIGH, NONFINITE = range(6)
@@ -52,15 +52,20 @@ def merge(total: np.ndarray, part: np.ndarray) -> None:
 
 def bin_edge(index: np.ndarray) -> np.ndarray:
     """The loss at the inner edge of a histogram bin (the one nearer to zero)."""
-    place = np.abs(index - HALF_BINS) - 1
+    place = np.abs(index - HALF_BINS) - 1 - COARSE_BELOW
     octave, part = np.divmod(place, BINS_PER_OCTAVE)
-    magnitude = np.ldexp(0.5 + part / (2 * BINS_PER_OCTAVE), octave + LOWEST_EXPONENT)
+    above = place - FINE_OCTAVES * (BINS_PER_OCTAVE - 1)
+    octave = np.where(place < 0, place, np.where(octave < FINE_OCTAVES, octave, above))
+    part = np.where((place < 0) | (octave >= FINE_OCTAVES), 0, part)
+    with np.errstate(over="ignore"):
+        magnitude = np.ldexp(0.5 + part / (2 * BINS_PER_OCTAVE), octave + LOWEST_EXPONENT)
     return np.where(index == HALF_BINS, 0.0, np.sign(index - HALF_BINS) * magnitude)
 
 
 def quantiles(totals: Totals, levels: tuple[float, ...]) -> np.ndarray:
     """Quantiles of the loss, shape (levels, records), within one part in 64 of the true order statistic.
 
+    Losses outside 2^-161 .. 2^95 in size are only counted by octave: there it is within a factor of 2.
     The result depends on the counts alone, so it is the same for any order of merging.
     """
     out = np.empty((len(levels), len(totals.histogram)))

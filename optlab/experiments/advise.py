@@ -83,7 +83,7 @@ class RuleAdvice:
     found_by: str  #: "exact prediction" or "simulation"
     predicted: xr.Dataset | None
     simulated: xr.Dataset
-    largest_z: float | None  #: of simulated against predicted mean losses over the curve, in standard errors
+    largest_z: float | None  #: |simulated - predicted| in standard errors, the largest; heavy tails near instability inflate it
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,8 @@ class Advice:
             coords[f"{prefix}excess"] = kind, [item.excess for item in items]
         attributes = {
             "table": self.path, "target": self.target, "n": self.n, "d": self.d, "standardized": int(self.standardized),
-            "batch": self.batch, "sampling": self.sampling, "trajectories": self.trajectories, "seed": str(self.seed), "minimum": self.minimum,
+            "batch": self.batch, "sampling": self.sampling, "trajectories": self.trajectories,
+            "seed": str(self.seed), "minimum": self.minimum,
             "condition_number": self.condition_number, "mu": self.mu, "L": self.L,
             "recommended_schedule": self.recommended_schedule or "", "schedule_rule": self.schedule_rule or "",
         }  # fmt: skip

@@ -220,8 +220,10 @@ def _text(path: str | os.PathLike[str], shown: str) -> str:
         if Path(path).is_dir():
             raise InputError(f"{shown} is a folder; name the CSV file in it")
         data = Path(path).read_bytes()
+    except InputError:
+        raise
     except FileNotFoundError:
-        raise InputError(f"{shown}: there is no such file; check the name and the folder ({short(os.getcwd(), 200)})") from None
+        raise InputError(f"{shown}: there is no such file; check its name and folder") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "its name cannot be that of a file"
         raise InputError(f"{shown}: cannot be read ({reason}); name a CSV file that you may read") from None

@@ -9,7 +9,7 @@ from typing import Any
 import sympy as sp
 
 from optlab.errors import InputError, UnknownNameError
-from optlab.objectives import Rows, Start
+from optlab.objectives import Rows, Start, real
 from optlab.symbols import y, z
 
 #: Both conventions of the squared error: with the factor 1/2 the Hessian is X'X/n, without it 2 X'X/n.
@@ -69,7 +69,11 @@ def least_squares(
     >>> least_squares([[1.0, 1.0], [2.0, 1.0]], [3.0, 5.0]).n
     2
     """
-    n = len(rows)
+    try:
+        n = len(rows)
+        dim = len(rows[0]) if n and not hasattr(rows, "shape") else 0
+    except TypeError:
+        raise InputError("rows is not a table: give n rows of d numbers, such as [[1.0, 1.0], [2.0, 1.0]]") from None
     if n == 0:
         raise InputError("the table has no rows: least squares needs at least one")
     if hasattr(rows, "shape"):
@@ -78,17 +82,18 @@ def least_squares(
             raise InputError(f"rows has shape {tuple(shape)}: least squares needs a table of n rows and d columns")
         dim, flat = int(shape[1]), numbers(rows, "rows")
     else:
-        dim = len(rows[0])
         for i, row in enumerate(rows):
             if len(row) != dim:
                 raise InputError(f"row {i} has {len(row)} numbers but row 0 has {dim}: every row needs the same columns")
         flat = numbers([value for row in rows for value in row], "rows")
+    if getattr(targets, "ndim", 1) != 1:
+        raise InputError(f"targets has shape {tuple(targets.shape)}: give one number per row")
     if len(targets) != n:
         raise InputError(f"there are {n} rows but {len(targets)} targets: give one target per row")
     if dim == 0:
         raise InputError("the rows are empty: least squares needs at least one column")
     options = {"table": label or f"{n}x{dim}", "sampling": sampling} | ({} if convention == "half" else {"convention": convention})
     return Rows(
-        name="least_squares", dim=dim, start=Start.read(theta0, dim), noise=float(noise), options=options,
+        name="least_squares", dim=dim, start=Start.read(theta0, dim), noise=real(noise, "noise", low=0), options=options,
         loss=squared_error(convention), rows=flat, targets=numbers(targets, "targets"), sampling=sampling,
     )  # fmt: skip

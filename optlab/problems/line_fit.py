@@ -25,13 +25,14 @@ def line_fit(*, slope: float = 2.0, intercept: float = 1.0, label_noise: float =
     exact = sp.nsimplify
     sigma = real(label_noise, "label_noise", low=0)
     options: dict[str, Any] = {"convention": convention, "label_noise": sigma}
-    options |= {} if theta0 == 0.0 else {"theta0": theta0}
+    start = Start.read(theta0, 2)
+    options |= start.option(0.0)
     true_slope, true_intercept, spread = (
         exact(str(real(v, n))) for v, n in ((slope, "slope"), (intercept, "intercept"), (sigma, "label_noise"))
     )
     loss = squared_error(convention)
     return Fresh(
-        name="line_fit", dim=2, start=Start.read(theta0, 2), options=options, loss=loss, uniform=x, normal=e,
+        name="line_fit", dim=2, start=start, options=options, loss=loss, uniform=x, normal=e,
         features=(x, sp.Integer(1)), target=true_slope * x + true_intercept + spread * e, coordinates=(w, b),
         minimum=float(CONVENTIONS[convention] * spread**2),
     )  # fmt: skip

@@ -80,12 +80,13 @@ def quadratic(
         if not values:
             raise InputError("spectrum is empty: give at least one curvature")
         options["spectrum"] = list(values)
-    seed = None if rotation is None or rotation is False else whole(int(rotation), "rotation", low=0)
+    seed = None if rotation is None or rotation is False else 1 if rotation is True else whole(rotation, "rotation", low=0)
     options |= {} if seed is None else {"rotation": seed}
     sigma = real(noise, "noise", low=0)
     options |= {"noise": sigma} if sigma else {}
-    options |= {} if theta0 == 1.0 else {"theta0": theta0}
+    start = Start.read(theta0, len(values))
+    options |= start.option(1.0)
     return Separable(
-        name="quadratic", dim=len(values), start=Start.read(theta0, len(values)), noise=sigma, minimum=0.0,
+        name="quadratic", dim=len(values), start=start, noise=sigma, minimum=0.0,
         options=options, loss=LOSS, spectrum=values, rotation=seed,
     )  # fmt: skip

@@ -31,8 +31,9 @@ def symbolic(
     if set(order) != set(found):
         raise InputError(f"coordinates {[str(c) for c in order]} do not match the symbols of {expression}: {[str(s) for s in found]}")
     sigma = real(noise, "noise", low=0)
-    options = {"loss": str(expression)} | ({"noise": sigma} if sigma else {}) | ({} if theta0 == 1.0 else {"theta0": theta0})
+    start = Start.read(theta0, len(order))
+    options = {"loss": str(expression)} | ({"noise": sigma} if sigma else {}) | start.option(1.0)
     return Expression(
-        name="symbolic", dim=len(order), start=Start.read(theta0, len(order)), noise=sigma,
+        name="symbolic", dim=len(order), start=start, noise=sigma,
         minimum=None if minimum is None else real(minimum, "minimum"), options=options, loss=expression, coordinates=tuple(order),
     )  # fmt: skip

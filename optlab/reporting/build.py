@@ -12,7 +12,8 @@ import xarray as xr
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 
-from optlab import __version__, rules
+from optlab import rules
+from optlab._version import __version__
 from optlab.codegen.module import cache_folder
 from optlab.errors import InputError, OptlabError
 from optlab.experiments import advise, comparison, line_fit, ravine, regimes, tables
@@ -94,7 +95,7 @@ def report(
 
     made = _Page(folder)
     with style():
-        context = {
+        context: dict[str, Any] = {
             "title": asked.title,
             "rules": sections.rule_cards(chosen, asked.quadratics.kappas),
             "quadratics": sections.quadratics(asked.quadratics, compared, made.figure),

@@ -39,14 +39,20 @@ def add_normals(target, scale, first, step, purpose, key0, key1):
 
 @njit
 def bin_of(value):
-    """The histogram bin of a loss: sign, exponent and the first bits of the mantissa (BINS_PER_OCTAVE to a factor of 2)."""
+    """The histogram bin of a loss: sign, exponent, and inside the fine range the first bits of the mantissa."""
     if not (abs(value) <= 1.7e308):
         return 2 * HALF_BINS
     mantissa, exponent = math.frexp(abs(value))
     if mantissa == 0.0:
         return HALF_BINS
-    place = 1 + (exponent - LOWEST_EXPONENT) * BINS_PER_OCTAVE + int((mantissa - 0.5) * (2 * BINS_PER_OCTAVE))
-    place = min(max(place, 0), HALF_BINS - 1)
+    fine = exponent - LOWEST_EXPONENT
+    if fine < 0:
+        place = COARSE_BELOW + fine
+    elif fine < FINE_OCTAVES:
+        place = COARSE_BELOW + fine * BINS_PER_OCTAVE + int((mantissa - 0.5) * (2 * BINS_PER_OCTAVE))
+    else:
+        place = COARSE_BELOW + FINE_OCTAVES * (BINS_PER_OCTAVE - 1) + fine
+    place += 1
     return HALF_BINS + place if value > 0 else HALF_BINS - place
 
 
@@ -134,6 +140,8 @@ def run_chunk(
                         diverged_total[r] += 1
                 r += 1
             if step == steps:
+                if diverged_at.shape[0] > 0:
+                    loss_block(state[0], losses, row, curvature, matrix, targets)
                 break
             scalars = table[step]
             point = gradient_point(state, work, constants, scalars)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +12,7 @@ from optlab.experiments.advise import Advice, RuleAdvice, ScheduleAdvice
 from optlab.reporting.style import COLORS, THEORY, color_of, new_figure
 
 
-def draw_curves(items: tuple[RuleAdvice, ...] | tuple[ScheduleAdvice, ...], minimum: float, ax: Axes | None = None) -> Axes:
+def draw_curves(items: Sequence[RuleAdvice | ScheduleAdvice], minimum: float, ax: Axes | None = None) -> Axes:
     """Excess loss by step: simulated with real mini-batches (solid), exactly predicted (dashed)."""
     ax = ax or new_figure(6, 4).subplots()
     for position, item in enumerate(items):
