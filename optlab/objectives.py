@@ -45,9 +45,9 @@ def real(value: object, what: str, *, low: float = -math.inf, strict: bool = Fal
 
 def whole(value: object, what: str, *, low: int = 1) -> int:
     """``value`` as an int of at least ``low``; InputError naming it otherwise."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value != int(value) or value < low:
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or value != math.floor(value) or value < low:
         raise InputError(f"{what} = {value!r} must be a whole number of at least {low}")
-    return int(value)
+    return int(value)  # type: ignore[call-overload]
 
 
 @dataclass(frozen=True)

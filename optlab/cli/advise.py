@@ -44,7 +44,7 @@ def advise(
 
     try:
         with style():
-            draw_advice(advice).savefig(figure, dpi=140)
+            draw_advice(advice.dataset()).savefig(figure, dpi=140)
         write_atomically(figure.with_suffix(".nc"), bytes(advice.dataset().to_netcdf(engine="scipy", format="NETCDF3_64BIT")))
     except OSError as error:
         raise OptlabError(f"cannot write {figure}: {error.strerror}") from None

@@ -98,7 +98,7 @@ def _numeric(form: LinearForm, rule: Rule, rates: np.ndarray) -> tuple[np.ndarra
     return out[0], out[1], out[2]
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _directions(A, b, c, curvatures, noise, mean, covariance, records, means, variances):  # type: ignore[no-untyped-def]
     """Means (records, d) and variances (records, d) of theta along each eigen-direction."""
     d, k = mean.shape
@@ -156,7 +156,7 @@ def _by_direction(request: Request, A: np.ndarray, b: np.ndarray, c: np.ndarray,
         }
 
 
-@njit(cache=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy")
 def _second_moments(A, b, c, H, quartic, cubic, constant, rows, weights, residuals, factor, additive, m, S, records, means, seconds):  # type: ignore[no-untyped-def]
     """E[s_i] (k, d) and E[s_i s_j'] (k, k, d, d) step by step; s_0 = theta - theta*. Records theta's."""
     k, d = m.shape
@@ -208,6 +208,10 @@ def _second_moments(A, b, c, H, quartic, cubic, constant, rows, weights, residua
                     new_S[i, j] += b[step, i] * A[step, j, p] * G[p] + b[step, j] * A[step, i, p] * G[p].T
                     for q in range(k):
                         new_S[i, j] += A[step, i, p] * A[step, j, q] * S[p, q]
+        for i in range(k):  # E[s_i s_j'] = E[s_j s_i']': rounding apart from that grows exponentially on ill-conditioned tables
+            for j in range(i + 1):
+                both = (new_S[i, j] + new_S[j, i].T) / 2.0
+                new_S[i, j], new_S[j, i] = both, both.T
         m[:, :], S[:, :, :, :] = new_m, new_S
 
 

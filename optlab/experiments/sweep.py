@@ -31,13 +31,15 @@ class Cell:
 
 
 @cache
-def engine_fingerprint() -> str:
-    """A hash of the source that computes cells; a changed engine computes its cells anew."""
+def engine_fingerprint(*others: str) -> str:
+    """A hash of the source that computes cells (and of ``others``, files of the package); a changed engine computes anew."""
     root = Path(__file__).parents[1]
     digest = hashlib.sha256()
     for folder in ("ensemble", "codegen", "analysis"):
         for path in sorted((root / folder).rglob("*.py")):
             digest.update(path.read_bytes())
+    for name in others:
+        digest.update((root / name).read_bytes())
     return digest.hexdigest()[:16]
 
 

@@ -16,13 +16,15 @@ from optlab import rules
 from optlab._version import __version__
 from optlab.codegen.module import cache_folder
 from optlab.errors import InputError, OptlabError
-from optlab.experiments import advise, comparison, line_fit, ravine, regimes, tables
+from optlab.experiments import comparison, line_fit, ravine, regimes, tables
+from optlab.experiments.advice_cell import advice_cell
 from optlab.experiments.spec import ReportSpec, parse_spec, read_spec
 from optlab.experiments.store import Store
 from optlab.experiments.sweep import Progress, Runner
 from optlab.files import write_atomically
 from optlab.reporting import sections
-from optlab.reporting.style import style, svg_text
+from optlab.reporting.advice import advice_section
+from optlab.reporting.style import png_bytes, style, svg_text
 
 
 @dataclass(frozen=True)
@@ -87,9 +89,7 @@ def report(
     paths = ravine.run_ravine(asked.ravine, names, run)
     advice = None
     if table is not None and asked.table is not None:
-        if progress:
-            progress(run.computed + run.read, total, f"advice on {Path(asked.table.path).name}")
-        advice = advise.advise(table, standardize=asked.table.standardize, batch=asked.table.batch, rng=asked.seed)
+        (advice,) = run([advice_cell(table, standardize=asked.table.standardize, batch=asked.table.batch, rng=asked.seed)])
     if progress:
         progress(total, total, "writing")
 
@@ -103,7 +103,7 @@ def report(
             "regimes": sections.regimes(asked.regimes, slopes, made.figure),
             "ravine": sections.ravine(asked.ravine, paths, made.figure),
             "line": sections.line(asked.line_fit, rows, made.figure),
-            "advice": sections.advise_section(advice, made.figure) if advice else None,
+            "advice": advice_section(advice, made.figure) if advice is not None else None,
         }
     for name, data in sections.datasets(compared, slopes, rows, advice).items():
         made.data(name, data)
@@ -143,7 +143,7 @@ class _Page:
             svg = svg.replace(marker, f"{marker}{name}-")
         svg = svg.replace(f"xlink:{name}-href", "xlink:href").replace(f"{name}-{name}-", f"{name}-")
         write_atomically(self.folder / "figures" / f"{name}.svg", svg.encode())
-        figure.savefig(self.folder / "figures" / f"{name}.png", metadata={"Software": None})
+        write_atomically(self.folder / "figures" / f"{name}.png", png_bytes(figure))
         return svg
 
     def data(self, name: str, data: xr.Dataset) -> None:

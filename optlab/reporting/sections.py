@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,14 +14,13 @@ from matplotlib.figure import Figure
 from optlab.analysis import analyze, free_parameters, is_linear
 from optlab.analysis.tuning import tune
 from optlab.ensemble.agreement import Agreement
-from optlab.experiments.advise import Advice
 from optlab.experiments.comparison import Comparison
 from optlab.experiments.line_fit import Row
 from optlab.experiments.ravine import Path as RavinePath
 from optlab.experiments.regimes import Slope
 from optlab.experiments.spec import LineFit, Quadratics, Ravine, Regimes
 from optlab.expressions import Rule
-from optlab.reporting.figures.advice import draw_advice
+from optlab.reporting.advice import advice_sentence
 from optlab.reporting.figures.comparison import draw_comparison
 from optlab.reporting.figures.line_fit import draw_line_fit, row_label
 from optlab.reporting.figures.ravine import draw_ravine
@@ -192,74 +191,7 @@ def line(spec: LineFit, rows: Sequence[Row], save: Save) -> dict[str, Any]:
     return {"text": text, "svg": svg, "caption": caption, "table": table(headers, lines, text=(0, 1))}
 
 
-def advice_sentence(advice: Advice) -> Markup:
-    """The advice in one line."""
-    best = min(advice.rules, key=lambda item: item.excess)
-    out = Markup("{}: condition number {}; of the rules at constant steps {} at α = {} ends lowest").format(
-        Path(advice.path).name, number(advice.condition_number), best.name, number(best.alpha)
-    )
-    if advice.recommended is not None and advice.recommended.gain is not None:
-        out += Markup("; {} under {} leaves {} times less excess loss than a constant step.").format(
-            advice.schedule_rule, advice.recommended.name, number(advice.recommended.gain, 3)
-        )
-    return out
-
-
-def advise_section(advice: Advice, save: Save) -> dict[str, Any]:
-    """The section on a user's own table."""
-    state = "standardized" if advice.standardized else "raw columns"
-    text = (
-        f"A linear model of {advice.target} on {advice.d - 1} features and an intercept, {advice.n} rows, {state}; squared error with the factor ½. "
-        f"Mini-batches of {advice.batch} rows drawn without replacement, {advice.budget} steps from 0, {advice.trajectories} runs. For linear rules the expected loss under real "
-        "mini-batches is exact (dashed), so step sizes and peaks come from the prediction, not from a search by running. "
-        + " ".join(advice.notes)
-    )
-    noise = advice.noise
-    facts = table(
-        ("quantity", "value"),
-        [
-            ("smallest and largest curvature", f"{number(advice.mu)}, {number(advice.L)}"),
-            ("condition number", number(advice.condition_number)),
-            (
-                "condition number, raw and standardized",
-                f"{number(advice.condition_number_raw)}, {number(advice.condition_number_standardized)}",
-            ),
-            ("gradient noise σ² at the optimum (trace, one row)", number(noise.trace_at_optimum)),
-            ("gradient-noise scale at the start, tr C / |g|²", f"{number(noise.simple)} rows"),
-            ("floor's own scale at the optimum, tr C / (2 L f*)", f"{number(noise.at_optimum)} rows"),
-            ("loss at the start and at the least-squares fit", f"{number(advice.start_loss)}, {number(advice.minimum)}"),
-        ],
-    )
-    rows = [
-        (
-            item.rule.label(), number(item.alpha), number(item.excess), item.found_by, number(item.tuned_alpha),
-            ", ".join(f"{key} = {value:.4g}" for key, value in item.tuned_parameters.items()) or "–", number(item.rate, 6),
-            "diverges" if item.tuned_alpha is not None and item.tuned_loss is None else number(item.tuned_loss),
-        )
-        for item in advice.rules
-    ]  # fmt: skip
-    headers = ("rule", "best α", "excess loss", "found by", "noiseless α", "with", "rate per step", "its loss with this batch")
-    schedules = [(item.schedule.label(), number(item.peak), number(item.excess), number(item.gain, 3)) for item in advice.schedules]
-    listed = table(("schedule", "peak α", "excess loss", "constant / this"), schedules) if schedules else Markup("")
-    caption = (
-        "Simulated (solid, 95 % band) and exactly predicted (dashed) excess loss on this table, by rule and by schedule, and its spectrum."
-    )
-    svg = save("table", draw_advice(advice), caption)
-    recommended = advice.recommended
-    sentence = (
-        Markup("Recommended for this budget: <strong>{}</strong> with <code>{}</code>.").format(
-            advice.schedule_rule, recommended.schedule.label()
-        )
-        if recommended
-        else Markup("")
-    )
-    return {
-        "name": Path(advice.path).name, "text": text, "facts": facts, "svg": svg, "caption": caption, "table": table(headers, rows, text=(0, 3, 5)),
-        "schedule": sentence + listed,
-    }  # fmt: skip
-
-
-def findings(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], advice: Advice | None) -> list[Markup]:
+def findings(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], advice: xr.Dataset | None) -> list[Markup]:
     """The one-minute summary, computed from the results."""
     checks = agreements(compared, slopes, rows)
     out = []
@@ -285,13 +217,13 @@ def findings(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequ
         if slope.slope is not None:
             out.append(
                 Markup("{}: fitted slope {} ± {} (limit {}).").format(
-                    slope.schedule.name, number(slope.slope), number(slope.half_width, 2), slope.limit
+                    slope.schedule.name, number(slope.slope), number(slope.half_width, 2), number(slope.limit)
                 )
             )
         else:
             out.append(
                 Markup("{}: theory's slope never comes within 0.02 of {} in these steps, so none is fitted.").format(
-                    slope.schedule.name, slope.limit
+                    slope.schedule.name, number(slope.limit)
                 )
             )
     for name in dict.fromkeys(row.rule for row in rows):
@@ -309,7 +241,7 @@ def findings(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequ
 
 
 def numbers(
-    compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], paths: Sequence[RavinePath], advice: Advice | None
+    compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], paths: Sequence[RavinePath], advice: xr.Dataset | None
 ) -> dict[str, Any]:
     """The results as JSON values."""
     return {
@@ -328,11 +260,13 @@ def numbers(
             for r in rows
         ],
         "ravine": [{"rule": p.rule, "alpha": p.alpha, "sign_changes": p.sign_changes, "loss": p.final_loss} for p in paths],
-        "table": advice.to_dict() if advice else None,
+        "table": json.loads(advice.attrs["advice"]) if advice is not None else None,
     }  # fmt: skip
 
 
-def datasets(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], advice: Advice | None) -> dict[str, xr.Dataset]:
+def datasets(
+    compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], advice: xr.Dataset | None
+) -> dict[str, xr.Dataset]:
     """The numbers behind the figures, one labelled dataset per section."""
     out = {}
     for item in compared:
@@ -354,5 +288,5 @@ def datasets(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequ
             {name: (("row", "coordinate"), np.array([getattr(row, name) for row in rows])) for name in names}, coords
         )
     if advice is not None:
-        out["table"] = advice.dataset()
+        out["table"] = advice
     return out

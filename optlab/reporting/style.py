@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.style
 from matplotlib.figure import Figure
+from PIL import Image
 
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#7F7F7F")
 _ORDER = ("sgd", "momentum", "nesterov", "ema_momentum", "rmsprop", "adam", "adamw")
@@ -38,10 +39,18 @@ def new_figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def png_bytes(figure: Figure) -> bytes:
+    """The figure as a PNG of 256 colors: a third of the size, and nothing that a plot would lose."""
+    buffer, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.NONE).save(small, format="png", optimize=True)
+    return small.getvalue()
+
+
 def svg_text(figure: Figure) -> str:
     """The figure as an <svg> element, the same text every time."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
-    # a hundredth of a point is finer than any screen; six decimals double the size of the page
-    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), text[text.index("<svg") :])
+    # a tenth of a point is finer than most screens; six decimals double the size of the page
+    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]), text[text.index("<svg") :])

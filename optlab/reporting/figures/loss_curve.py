@@ -49,4 +49,5 @@ def draw_loss_curve(
     if log_steps:
         ax.set_xscale("log")
     ax.set_yscale("log")
+    ax.minorticks_off()
     return ax

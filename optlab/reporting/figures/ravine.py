@@ -19,7 +19,7 @@ def draw_path(path: Path, kappa: float, ax: Axes | None = None, color: str | Non
     for level in np.geomspace(1e-4, 1, 11):
         height = 2 * np.sqrt(2 * level)
         ax.add_patch(Ellipse((0, 0), height * np.sqrt(kappa), height, fill=False, edgecolor="#bbbbbb", linewidth=0.6))
-    ax.plot(*path.points.T, "-o", color=color or color_of(path.rule), markersize=2.2, linewidth=1.0)
+    ax.plot(*path.points.T, "-o", color=color or color_of(path.rule), markersize=2.2, markevery=slice(0, 25), linewidth=1.0)
     ax.plot(0, 0, marker="*", color="black", markersize=8)
     reach = 1.05 * max(1.2, float(np.abs(path.points).max()))
     ax.set(xlim=(-1.25, 1.25), ylim=(-reach, reach))

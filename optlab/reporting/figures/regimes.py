@@ -27,6 +27,7 @@ def draw_slope(slope: Slope, ax: Axes | None = None) -> Axes:
         ax.plot(step, slope.bounded[1:], color="#444444", linewidth=0.9, label="what it bounds: weighted average")
     ax.set(xscale="log", yscale="log", xlabel="step T", ylabel="loss − minimum")
     fitted = f"{slope.slope:.3f} ± {slope.half_width:.3f}" if slope.slope is not None else "not reached"
+    ax.minorticks_off()
     ax.set_title(f"{slope.schedule.name}: slope {fitted} (limit {slope.limit:g})")
     ax.legend(loc="lower left")
     return ax

@@ -1,0 +1,29 @@
+"""Advice on a table as a cell of a sweep, so that an interrupted report need not give it again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from typing import Any
+
+import xarray as xr
+
+from optlab.experiments.advise import advise
+from optlab.experiments.sweep import Cell, engine_fingerprint
+from optlab.experiments.tables import Table
+
+
+def advice_cell(table: Table, **options: Any) -> Cell:
+    """A cell whose result is the advice's curves, with everything else as JSON in the attribute ``advice``."""
+    content = hashlib.sha256(
+        table.features.tobytes() + table.target.tobytes() + repr((table.names, table.target_name)).encode()
+    ).hexdigest()
+    engine = engine_fingerprint("experiments/advise.py", "experiments/tables.py")
+    spec = {"kind": "advise", "engine": engine, "table": content, "path": table.path} | options
+
+    def compute() -> xr.Dataset:
+        advice = advise(table, **options)
+        return advice.dataset().assign_attrs(advice=json.dumps(advice.to_dict()))
+
+    return Cell(f"advice on {os.path.basename(table.path)}", spec, compute)
