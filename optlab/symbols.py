@@ -14,6 +14,7 @@ from functools import cache
 
 import sympy as sp
 from sympy.core.function import FunctionClass
+from sympy.core.parameters import distribute
 
 from optlab.errors import InputError
 
@@ -123,8 +124,8 @@ def sympify(text: object) -> sp.Basic:
 
     Raises InputError if the text is not a formula.
 
-    >>> sympify("2*(beta + 1)/lam") == 2 * (symbol("beta") + 1) / symbol("lam")
-    True
+    >>> sympify("beta/lam") == symbol("beta") / symbol("lam"), sympify("2*(beta + 1)")
+    (True, 2*(beta + 1))
     """
     if isinstance(text, sp.Basic):
         return text
@@ -144,7 +145,9 @@ def sympify(text: object) -> sp.Basic:
             if token.string.startswith("__"):
                 raise InputError(f"cannot read the formula {source!r}: names with __ are not symbols")
             previous = token.string
-        value = sp.parse_expr(source, local_dict=names, global_dict={**_FUNCTIONS, "Symbol": sp.Symbol, "Function": sp.Function})
+        # without distribute(False) SymPy would turn 2*(beta + 1) into 2*beta + 2, another tree than the one that was printed
+        with distribute(False):
+            value = sp.parse_expr(source, local_dict=names, global_dict={**_FUNCTIONS, "Symbol": sp.Symbol, "Function": sp.Function})
     except InputError:
         raise
     except Exception as error:  # SymPy's parser raises whatever Python's does

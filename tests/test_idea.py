@@ -8,7 +8,8 @@ import pytest
 import optlab as ol
 from optlab import problems, rules
 from optlab.analysis.tuning import tune
-from optlab.codegen.rules import module_source
+from optlab.codegen.printer import Printer
+from optlab.codegen.rules import module_source, table_source
 from optlab.ensemble.kernel import kernel_source
 from optlab.errors import CheckFailed
 from optlab.reporting.sections import rule_cards
@@ -75,7 +76,7 @@ def derived(rule):
         "stable set": mode.stable_set,
         "stationary variance": mode.stationary_variance,
         "source": module_source(rule),
-        "kernel": kernel_source(rule, PROBLEM, "float64"),
+        "kernel": kernel_source(rule, PROBLEM, "float64") + table_source(rule, Printer()),  # a sign beside alpha stands in the table
         "exact loss": ol.predict(rule, PROBLEM, **OPTIONS).loss_mean.values.tolist(),
         "simulated loss": run.loss_mean.values.tolist(),
         "report equations": card["equations"],

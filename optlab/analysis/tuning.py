@@ -70,7 +70,11 @@ def tune(rule: Rule | str, mu: float, L: float) -> Tuning:
     >>> round(tuned.alpha, 4), round(tuned.rate, 4)
     (1.9802, 0.9802)
     """
-    rule = rules.get(rule)
+    return _tune(rules.get(rule), float(mu), float(L))
+
+
+@lru_cache(maxsize=256)
+def _tune(rule: Rule, mu: float, L: float) -> Tuning:
     if not (0 < mu <= L < np.inf):
         raise InputError(f"mu = {mu}, L = {L}: tuning needs 0 < mu <= L")
     parameters, radius = radius_function(rule)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -111,6 +112,7 @@ def simulate(
         print_table(title, ("step", "mean", "± 95 %", "exact", "5 % .. 95 % of runs", "diverged"), rows, words=())
         if agreement is not None:
             word = "agrees with" if agreement.holds else "DISAGREES with"
+            word = word if math.isfinite(agreement.threshold) else "has too few runs to be told from"
             print(f"simulation {word} theory: largest |z| {agreement.largest:.2f}, limit {agreement.threshold:.2f}")
         print(f"wrote {out} and {out.with_suffix('.png')}")
     return 0 if agreement is None or agreement.holds else 1

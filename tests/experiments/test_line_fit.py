@@ -107,12 +107,12 @@ def test_the_fixed_table_is_drawn_once():
 
 def test_settings_are_the_problems_of_their_names():
     for convention, noise, start, data, problem in settings(SMALL, 0):
-        assert problem.options["convention"] == convention if convention == "full" or data == "fresh" else True
         if data == "fresh":
             twin = problems.line_fit(convention=convention, label_noise=noise, theta0="normal" if start == "N(0, 1)" else 0.0)
             assert problem == twin
         else:
-            assert (problem.n, problem.sampling) == (30, "subset")
+            assert (problem.n, problem.sampling, noise, start) == (30, "subset", 0.1, "(0, 0)")
+            assert problem == problems.least_squares(*fixed_table(30, 0.1, 0), sampling="subset", convention=convention)
 
 
 def test_claims_are_for_rules_that_exist():
