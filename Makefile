@@ -6,7 +6,7 @@ RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help report test lint format doctor bench clean
+.PHONY: help report test lint format doctor clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -40,9 +40,6 @@ format: $(DEV) ## rewrite the code in the project's style
 
 doctor: $(RUN) ## say what this machine has and what is missing
 	$(BIN)/optlab doctor
-
-bench: $(RUN) ## time the engine; writes benchmarks/results/
-	$(BIN)/python benchmarks/ensemble.py
 
 clean: ## remove what was set up and computed here (reports stay)
 	rm -rf $(VENV) .optlab build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -54,7 +54,9 @@ def test_files_can_be_read_in_one_sitting(path):
     assert not any(name.startswith(".") for name in imported(path))  # absolute imports only
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if p.name != "_version.py" and p.stat().st_size and "templates" not in p.parts], ids=relative)
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.name != "_version.py" and p.stat().st_size and "templates" not in p.parts], ids=relative
+)
 def test_every_file_says_what_it_is(path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 

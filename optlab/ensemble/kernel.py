@@ -20,6 +20,14 @@ LOWEST_EXPONENT, FINE_OCTAVES = -160, 256  #: the fine range is 2^-161 to 2^95; 
 COARSE_BELOW = LOWEST_EXPONENT + 1073
 HALF_BINS = 1 + COARSE_BELOW + FINE_OCTAVES * BINS_PER_OCTAVE + (1025 - LOWEST_EXPONENT - FINE_OCTAVES)
 
+#: The templates that make up each shape of problem, in the order in which they are pasted.
+_SHAPES = {
+    "separable": ("no_order", "separable"),
+    "rows": ("rows",),
+    "fresh": ("no_order", "objective_loss", "fresh"),
+    "expression": ("no_order", "objective_loss", "expression"),
+}
+
 _HERE = Path(__file__).parent
 _TEMPLATES = _HERE / "templates"
 
@@ -27,7 +35,6 @@ _TEMPLATES = _HERE / "templates"
 def kernel_source(rule: Rule, problem: Problem, dtype: str) -> str:
     """The whole source of the ensemble kernel of a rule on a problem."""
     printer = Printer()
-    printer.powers.clear()
     parts = [update_source(rule, printer), _update_lanes(rule), _gradient_point(rule), _problem_source(problem, printer)]
     purposes = "\n".join(f"{purpose.name} = {int(purpose)}" for purpose in Purpose)
     constants = (
@@ -37,11 +44,9 @@ def kernel_source(rule: Rule, problem: Problem, dtype: str) -> str:
     )
     header = HEADER.format(what=f"rule {rule.name} on problem {problem.name}", dtype=dtype)
     imports = "from optlab.ensemble.philox import bounded, philox\n"
-    bodies = [template(_TEMPLATES / f"{problem.shape}.py"), template(_TEMPLATES / "loop.py")]
-    loop_first = bodies[1].split("@njit(nogil=True, cache=True)")
-    return "\n\n".join(
-        [header + imports, constants, printer.helpers(), *parts, loop_first[0], bodies[0], "@njit(nogil=True, cache=True)" + loop_first[1]]
-    )
+    functions, marker, run = template(_TEMPLATES / "loop.py").partition("@njit(nogil=True, cache=True)")
+    bodies = [template(_TEMPLATES / f"{name}.py") for name in _SHAPES[problem.shape]]
+    return "\n\n".join([header + imports, constants, printer.helpers(), *parts, functions, *bodies, marker + run])
 
 
 def _update_lanes(rule: Rule) -> str:

@@ -36,8 +36,8 @@ def advice_section(data: xr.Dataset, save: Callable[[str, Figure, str], str]) ->
     noise = advice["noise"]
     state = "standardized" if advice["standardized"] else "raw columns"
     text = (
-        f"A linear model of {advice['target']} on {advice['d'] - 1} features and an intercept, {advice['n']} rows, {state}; squared error with "
-        f"the factor ½. Mini-batches of {advice['batch']} rows drawn without replacement, {advice['budget']} steps from 0, "
+        f"A linear model of {advice['target']} on {advice['d'] - 1} features and an intercept, {advice['n']} rows, {state}; squared error "
+        f"with the factor ½. Mini-batches of {advice['batch']} rows drawn without replacement, {advice['budget']} steps from 0, "
         f"{advice['trajectories']} runs. For linear rules the expected loss under real mini-batches is exact (dashed), so step sizes and "
         "peaks come from the prediction, not from a search by running. " + " ".join(advice["notes"])
     )
@@ -72,6 +72,6 @@ def advice_section(data: xr.Dataset, save: Callable[[str, Figure, str], str]) ->
             advice["schedule_rule"], advice["recommended"]["schedule"]
         )
     return {
-        "name": Path(advice["path"]).name, "text": text, "facts": facts, "svg": save("table", draw_advice(data), caption), "caption": caption,
-        "table": table(headers, rows, text=(0, 3, 5)), "schedule": sentence + listed,
+        "name": Path(advice["path"]).name, "text": text, "facts": facts, "caption": caption,
+        "svg": save("table", draw_advice(data), caption), "table": table(headers, rows, text=(0, 3, 5)), "schedule": sentence + listed,
     }  # fmt: skip

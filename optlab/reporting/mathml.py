@@ -45,7 +45,7 @@ class _Printer(MathMLPresentationPrinter):
         number = sp.Rational(abs(coefficient)) if coefficient.is_Rational else abs(coefficient)
         above = [sp.Integer(number.p)] if number.is_Rational and number.p != 1 else [] if number.is_Rational else [number]
         below = [sp.Integer(number.q)] if number.is_Rational and number.q != 1 else []
-        for factor in sp.Mul.make_args(rest):
+        for factor in rest.as_ordered_factors():
             base, exponent = factor.as_base_exp()
             if exponent.is_number and exponent.is_negative:
                 below.append(base**-exponent)

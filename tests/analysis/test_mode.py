@@ -134,7 +134,9 @@ def test_stationary_variance_is_what_long_iteration_settles_to(name):
     P = np.zeros_like(M)
     for _ in range(5000):
         P = M @ P @ M.T + variance * np.outer(push, push)
-    assert number(analyze(name).stationary_variance, beta="4/5", lam=curvature, alpha=rate, s2=variance) == pytest.approx(P[0, 0], rel=1e-12)
+    assert number(analyze(name).stationary_variance, beta="4/5", lam=curvature, alpha=rate, s2=variance) == pytest.approx(
+        P[0, 0], rel=1e-12
+    )
 
 
 def test_known_noise_floor_of_sgd():
@@ -210,7 +212,9 @@ def test_the_linear_form_of_a_drawn_rule_is_recovered_exactly(drawn):
     assert same(form.transition(lam), A + lam * b * c)
 
 
-@given(linear_rules(), st.sampled_from([g**2, theta * m, sp.sqrt(m**2 + 1), sp.sign(g), sp.Abs(theta), sp.Integer(1), g * theta, sp.Max(g, 0)]))
+@given(
+    linear_rules(), st.sampled_from([g**2, theta * m, sp.sqrt(m**2 + 1), sp.sign(g), sp.Abs(theta), sp.Integer(1), g * theta, sp.Max(g, 0)])
+)
 def test_a_drawn_rule_with_a_nonlinear_part_is_refused_by_name(drawn, extra):
     rule = drawn[0]
     (first, update), *rest = rule.definition

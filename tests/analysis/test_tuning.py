@@ -106,6 +106,6 @@ def test_rules_that_cannot_be_tuned_say_so():
         name="wide", parameters={weight: Parameter(1, within="[0, oo)")}, state={m: State()},
         equations=((m, weight * m + g), (theta, theta - alpha * m)),
     )  # fmt: skip
-    with pytest.raises(UnsupportedError, match="rule wide: only hyper-parameters in .* are tuned, and weight is not"):
+    with pytest.raises(UnsupportedError, match=r"rule wide: only hyper-parameters in .* are tuned, and weight is not"):
         tune(wide, 0.1, 1.0)
     assert tune(wide.with_(weight=sp.Rational(1, 2)), 0.1, 1.0).rate < 1

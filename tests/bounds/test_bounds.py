@@ -172,7 +172,7 @@ def test_a_bound_outside_its_conditions_is_refused(name, change):
 def test_outside_its_conditions_the_inequality_does_fail():
     """So the conditions are not idle: beyond 1/L the fixed-step bound is broken by a real iteration."""
     values = {"mu": 1.0, "L": 1.0, "trace": 0.0, "gap": 0.5}
-    formula = bounds.get("fixed_step_sgd").expression.subs({symbol: 0 for symbol in [bounds.trace]})
+    formula = bounds.get("fixed_step_sgd").expression.subs(dict.fromkeys([bounds.trace], 0))
     broken = formula.subs({s: {"alpha": 2.5, "mu": 1.0, "L": 1.0, "gap": 0.5}.get(s.name, s) for s in formula.free_symbols})
     loss = exact(problems.quadratic(spectrum=[1.0]), 1, 2.5)
     assert float(broken.subs(bounds.T, 3)) < loss[3]

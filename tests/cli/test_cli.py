@@ -35,7 +35,7 @@ replicates = 3
 [line_fit]
 runs = 100
 steps = 20
-table_rows = 10
+table_rows = 20
 [ravine]
 steps = 10
 """
@@ -102,7 +102,7 @@ def test_help_imports_nothing_heavy(arguments):
     script = (
         "import sys\nfrom optlab.__main__ import main\n"
         f"code = main({arguments!r})\n"
-        "print(code, sorted({'sympy', 'numba', 'numpy', 'xarray', 'scipy', 'matplotlib', 'pydantic'} & set(sys.modules)), file=sys.stderr)"
+        "print(code, sorted({'sympy', 'numba', 'numpy', 'xarray', 'scipy', 'matplotlib'} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stderr == "0 []\n"
@@ -179,7 +179,19 @@ def test_simulate_json_is_one_document_and_writes_its_files(run, elsewhere):
 
 
 def test_simulate_in_words(run):
-    code, out, err = run("simulate", "--rule", "adam", "--schedule", "cosine(peak=0.1, steps=20)", "--steps", 20, "--trajectories", 100, "--problem", QUADRATIC)
+    code, out, err = run(
+        "simulate",
+        "--rule",
+        "adam",
+        "--schedule",
+        "cosine(peak=0.1, steps=20)",
+        "--steps",
+        20,
+        "--trajectories",
+        100,
+        "--problem",
+        QUADRATIC,
+    )
     assert (code, err) == (0, "")
     assert "adam on quadratic" in out
     assert "wrote simulation.nc" in out
@@ -187,15 +199,21 @@ def test_simulate_in_words(run):
 
 
 def test_numbers_that_json_lacks_become_null(run):
-    code, found = document(run("simulate", "--alpha", 30, "--steps", 400, "--trajectories", 64, "--problem", QUADRATIC, "--record", 3, "--json"))
+    code, found = document(
+        run("simulate", "--alpha", 30, "--steps", 400, "--trajectories", 64, "--problem", QUADRATIC, "--record", 3, "--json")
+    )
     assert found["loss_mean"][-1] is None
     assert found["diverged"][-1] == 64
-    assert code in (0, 1)
+    assert found["loss_exact"][-1] is None  # both overflow: no disagreement
+    assert found["agrees"] is True
+    assert code == 0
 
 
 @pytest.mark.parametrize("seed", ["2147483647", "2147483648", "18446744073709551615"])
 def test_any_seed_is_a_seed(run, seed):
-    code, found = document(run("simulate", "--alpha", 0.1, "--steps", 5, "--trajectories", 64, "--problem", QUADRATIC, "--seed", seed, "--json"))
+    code, found = document(
+        run("simulate", "--alpha", 0.1, "--steps", 5, "--trajectories", 64, "--problem", QUADRATIC, "--seed", seed, "--json")
+    )
     assert code == 0
     assert found["seed"] == int(seed)
 
@@ -221,7 +239,7 @@ def test_verify_fails_with_exit_code_1(run, monkeypatch):
     monkeypatch.setattr(checks, "module_source", lambda rule, dtype: original(rule, dtype).replace("theta + g * s0", "theta - g * s0"))
     code, found = document(run("verify", "sgd", "--json"))
     assert code == 1
-    assert found["failed"] == 2
+    assert found["failed"] == 1
     code, out, _ = run("verify", "sgd")
     assert code == 1
     assert "FAILED" in out
@@ -230,7 +248,7 @@ def test_verify_fails_with_exit_code_1(run, monkeypatch):
 def test_a_disagreement_is_exit_code_1(run, monkeypatch):
     import optlab
 
-    monkeypatch.setattr(optlab, "predict", lambda *a, **k: ol.analyze and _wrong(*a, **k), raising=False)
+    monkeypatch.setattr(optlab, "predict", _wrong, raising=False)
     code, out, _ = run("simulate", "--alpha", 0.1, "--steps", 20, "--trajectories", 2000, "--problem", QUADRATIC)
     assert code == 1
     assert "DISAGREES with theory" in out
@@ -307,7 +325,9 @@ def test_lion_passes_through_every_command(run, elsewhere):
     assert run("derive", LION)[0] == 0
     assert run("derive", LION, "--latex")[0] == 0
     assert run("derive", LION, "--source")[0] == 0
-    code, found = document(run("simulate", "--rule", LION, "--alpha", 0.003, "--steps", 20, "--trajectories", 64, "--problem", QUADRATIC, "--json"))
+    code, found = document(
+        run("simulate", "--rule", LION, "--alpha", 0.003, "--steps", 20, "--trajectories", 64, "--problem", QUADRATIC, "--json")
+    )
     assert code == 0
     assert found["rule"] == "lion"
     assert "agrees" not in found
@@ -341,12 +361,12 @@ BAD = {
     "negative learning rate": (["simulate", "--alpha", "-1"], "alpha = -1.0 is out of range"),
     "nan learning rate": (["simulate", "--alpha", "nan"], "alpha = nan"),
     "infinite learning rate": (["simulate", "--alpha", "inf"], "alpha = inf"),
-    "text for a number": (["simulate", "--alpha", "much"], "'much' is not a valid float"),
+    "text for a number": (["simulate", "--alpha", "much"], "--alpha.*valid number|much"),
     "unknown schedule": (["simulate", "--schedule", "cosin(peak=1, steps=3)"], "unknown schedule 'cosin'; did you mean 'cosine'"),
     "schedule without values": (["simulate", "--schedule", "cosine"], "cosine needs a value for peak"),
     "unknown problem": (["simulate", "--alpha", "0.1", "--problem", "quadratc()"], "unknown problem 'quadratc'; did you mean 'quadratic'"),
     "unknown option of a problem": (["simulate", "--alpha", "0.1", "--problem", "quadratic(kappa=3)"], "kappa"),
-    "condition number below one": (["simulate", "--alpha", "0.1", "--problem", "quadratic(condition_number=0.5)"], "condition_number = 0.5"),
+    "condition number below one": (["simulate", "--alpha", "1", "--problem", "quadratic(condition_number=0.5)"], "condition_number = 0.5"),
     "dimension zero": (["simulate", "--alpha", "0.1", "--problem", "quadratic(condition_number=2, dim=0)"], "dim = 0"),
     "text for a dimension": (["simulate", "--alpha", "0.1", "--problem", "quadratic(condition_number=2, dim='x')"], "dim = 'x'"),
     "formula that is none": (["simulate", "--alpha", "0.1", "--problem", "symbolic('x +* y')"], r"x \+\* y"),
@@ -354,7 +374,7 @@ BAD = {
     "no trajectories": (["simulate", "--alpha", "0.1", "--trajectories", "0"], "trajectories = 0"),
     "negative steps": (["simulate", "--alpha", "0.1", "--steps", "-1"], "steps = -1"),
     "batch zero": (["simulate", "--alpha", "0.1", "--batch", "0"], "batch = 0"),
-    "half a batch": (["simulate", "--alpha", "0.1", "--batch", "1.5"], "1.5"),
+    "half a batch": (["simulate", "--alpha", "0.1", "--batch", "1.5"], "--batch.*integer|1.5"),
     "negative seed": (["simulate", "--alpha", "0.1", "--seed", "-1"], "-1 is no seed"),
     "no threads": (["simulate", "--alpha", "0.1", "--threads", "0"], "threads = 0"),
     "unknown dtype": (["simulate", "--alpha", "0.1", "--dtype", "float16"], "unknown dtype 'float16'"),
@@ -378,7 +398,6 @@ BAD = {
     "table is a folder": (["advise", "folder.nc", "--target", "z"], "folder.nc"),
     "figure of an unknown kind": (["advise", "data.csv", "--target", "z", "--figure", "a.xyz"], "must end in .png"),
     "figure nowhere": (["advise", "data.csv", "--target", "z", "--figure", "none/a.png"], "there is no folder 'none'"),
-    "batch larger than the table": (["advise", "data.csv", "--target", "z", "--batch", "1000"], "1000"),
     "budget of nothing": (["advise", "data.csv", "--target", "z", "--budget", "0"], "budget"),
     "verify an unknown rule": (["verify", "adma"], "unknown rule 'adma'"),
     "superfluous argument": (["doctor", "please"], "please"),
@@ -389,7 +408,9 @@ BAD = {
 def test_bad_input_is_one_line_and_exit_code_2(run, elsewhere, case):
     (elsewhere / "data.csv").write_text(CSV)
     (elsewhere / "broken.py").write_text("1 / 0\n")
-    (elsewhere / "good.py").write_text("from optlab.rules import Rule, alpha, g, theta\nNUMBER = 3\nMINE = Rule(name='mine', equations=((theta, theta - alpha * g),))\n")
+    (elsewhere / "good.py").write_text(
+        "from optlab.rules import Rule, alpha, g, theta\nNUMBER = 3\nMINE = Rule(name='mine', equations=((theta, theta - alpha * g),))\n"
+    )
     (elsewhere / "bad.toml").write_text("[quadratics]\nstepss = 3\n")
     (elsewhere / "rule.toml").write_text("rules = ['adma']\n")
     (elsewhere / "twice.toml").write_text("rules = ['sgd', 'sgd']\n")
@@ -428,7 +449,9 @@ def test_a_reader_that_leaves_is_no_error():
     read, write = os.pipe()
     os.close(read)
     try:
-        done = subprocess.run([sys.executable, "-m", "optlab", "derive", "sgd"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60)
+        done = subprocess.run(
+            [sys.executable, "-m", "optlab", "derive", "sgd"], stdout=write, stderr=subprocess.PIPE, text=True, timeout=60
+        )
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (0, "")

@@ -140,10 +140,7 @@ def enumerated(name, n, batch, sampling, convention, rates, start):
     """Loss mean, theta mean and variance after every step, the average over all sequences of batches, each run by hand."""
     x, y, factor = X[:n], Y[:n], {"half": 1.0, "full": 2.0}[convention]
     twin, options = TWINS[name], as_options(rules.get(name))
-    if sampling == "subset":
-        batches = list(itertools.combinations(range(n), batch))
-    else:
-        batches = list(itertools.product(range(n), repeat=batch))
+    batches = list(itertools.combinations(range(n), batch)) if sampling == "subset" else list(itertools.product(range(n), repeat=batch))
     runs = [(np.array(start), [[s] * 2 for s in twin.initial(options)])]
     out = []
     for t in range(len(rates) + 1):
@@ -195,7 +192,9 @@ def test_both_ways_of_summing_the_rows_are_the_dense_map(n, sampling):
     rng = np.random.default_rng(11)
     d, batch, rate, steps = 4, 3, 0.2, 6
     x, y = rng.normal(size=(n, d)), rng.normal(size=n)
-    found = ol.predict("sgd", problems.least_squares(x, y, sampling=sampling), schedule=rate, steps=steps, batch=batch, record=range(steps + 1))
+    found = ol.predict(
+        "sgd", problems.least_squares(x, y, sampling=sampling), schedule=rate, steps=steps, batch=batch, record=range(steps + 1)
+    )
     factor = (1 / batch) * ((n - batch) / (n - 1) if sampling == "subset" else 1)
     mean, second = np.zeros(d), np.zeros((d, d))
     full = x.T @ x / n
@@ -231,7 +230,7 @@ def line_fit_by_hand(rate, batch, steps, spread, factor, start=(0.0, 0.0), scatt
     suu, svv, suv = u * u + scatter**2, v * v + scatter**2, u * v
     out = []
     for _ in range(steps + 1):
-        out.append((mean + [2, 1], factor / 2 * (suu / 3 + svv + spread**2)))
+        out.append((mean + np.array([2, 1]), factor / 2 * (suu / 3 + svv + spread**2)))
         # per-sample gradient: factor * (x (u x + v - e), u x + v - e)
         full_uu, full_vv, full_uv = suu / 9, svv, suv / 3
         one_uu, one_vv, one_uv = suu / 5 + svv / 3 + spread**2 / 3, suu / 3 + svv + spread**2, 2 * suv / 3
@@ -246,7 +245,9 @@ def line_fit_by_hand(rate, batch, steps, spread, factor, start=(0.0, 0.0), scatt
 
 @pytest.mark.parametrize("convention", ["half", "full"])
 @pytest.mark.parametrize("spread", [0.0, 0.3])
-@pytest.mark.parametrize(("theta0", "start", "scatter"), [(0.0, (0.0, 0.0), 0.0), ([3.0, -1.0], (3.0, -1.0), 0.0), ("normal", (0.0, 0.0), 1.0)])
+@pytest.mark.parametrize(
+    ("theta0", "start", "scatter"), [(0.0, (0.0, 0.0), 0.0), ([3.0, -1.0], (3.0, -1.0), 0.0), ("normal", (0.0, 0.0), 1.0)]
+)
 def test_the_line_fit_is_its_closed_form(convention, spread, theta0, start, scatter):
     problem = problems.line_fit(convention=convention, label_noise=spread, theta0=theta0)
     found = ol.predict("sgd", problem, schedule=0.1, steps=40, batch=16, record=range(41))
@@ -280,7 +281,12 @@ def test_simulation_agrees_with_prediction(name, spectrum, part, kind, batch, b,
 
 
 def planted(rule="sgd", schedule=0.3, noise=0.5, batch=4, spectrum=(0.1, 0.5, 1.0), start=(1.0, -2.0, 0.5)):
-    return {"rule": rule, "problem": problems.quadratic(spectrum=spectrum, noise=noise, theta0=list(start)), "schedule": schedule, "batch": batch}
+    return {
+        "rule": rule,
+        "problem": problems.quadratic(spectrum=spectrum, noise=noise, theta0=list(start)),
+        "schedule": schedule,
+        "batch": batch,
+    }
 
 
 DEFECTS = {
@@ -334,7 +340,7 @@ def test_the_false_alarm_rate_of_one_mode_is_below_what_is_stated(runs, points):
 
 @pytest.mark.parametrize("runs", [200, 20_000])
 def test_the_false_alarm_rate_holds_where_the_variance_is_that_of_the_runs(runs):
-    """On tables the exact variance is not known. A low mean of skewed losses comes with a low variance: P(t < -z) by importance sampling."""
+    """On tables the exact variance is not known. A low mean comes with a low variance, so P(t < -z) grows: by importance sampling."""
     exact = xr.Dataset({"loss_mean": ("step", [1.0])}, {"step": [0]})
     run = exact.assign(loss_variance=("step", [2.0])).assign_attrs(trajectories=runs, rule="r", problem="p")
     z = compare(run, exact).threshold
@@ -375,7 +381,7 @@ def test_adaptive_rules_have_no_prediction(name):
 
 
 def test_problems_without_a_prediction_say_why():
-    with pytest.raises(UnsupportedError, match="reshuffle.*dependent"):
+    with pytest.raises(UnsupportedError, match=r"reshuffle.*dependent"):
         ol.predict("sgd", problems.least_squares(X, Y, sampling="reshuffle"), schedule=0.1, steps=2, batch=2)
     with pytest.raises(UnsupportedError, match="no exact prediction on symbolic"):
         ol.predict("sgd", problems.symbolic("x**2 + y**4"), schedule=0.1, steps=2)
@@ -402,6 +408,8 @@ def test_linear_forms_that_are_told_apart():
     """The prediction is built on the derived form, the tests above on hand-written twins: both say the same of each rule."""
     for name in LINEAR:
         form, options = linear_form(rules.get(name)), as_options(rules.get(name))
-        values = {symbol("alpha"): sp.Rational(3, 10), symbol("t"): 2} | {symbol(k): sp.Rational(str(v)) for k, v in options.items() if k == "beta"}
+        values = {symbol("alpha"): sp.Rational(3, 10), symbol("t"): 2} | {
+            symbol(k): sp.Rational(str(v)) for k, v in options.items() if k == "beta"
+        }
         for found, expected in zip((form.A, form.b, form.c), matrices(name, options, 0.3, 2), strict=True):
             np.testing.assert_allclose(np.array(found.subs(values), float).reshape(expected.shape), expected, rtol=1e-14)

@@ -10,7 +10,9 @@ import pytest
 import optlab as ol
 from optlab.ensemble.agreement import z_threshold
 from optlab.errors import InputError
-from optlab.experiments.advise import FAMILIES, advise, gradient_noise
+from optlab.experiments.advise import advise
+from optlab.experiments.gradient_noise import gradient_noise
+from optlab.experiments.step_search import FAMILIES
 from optlab.experiments.tables import Table, read_table
 
 DIABETES = Path(__file__).parents[2] / "examples" / "data" / "diabetes.csv"
@@ -217,7 +219,7 @@ def test_only_adaptive_rules_have_no_schedules():
 
 
 def test_a_large_search_is_simulated(monkeypatch):
-    monkeypatch.setattr("optlab.experiments.advise.EXACT_SEARCH", 0.0)
+    monkeypatch.setattr("optlab.experiments.step_search.EXACT_SEARCH", 0.0)
     advice = advise(table(30, 2), budget=30, batch=4, trajectories=16, rules=["sgd"])
     assert advice.rules[0].found_by == "simulation"
     assert advice.rules[0].predicted is not None

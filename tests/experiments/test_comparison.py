@@ -28,7 +28,9 @@ def compared(tmp_path_factory):
     return case
 
 
-@pytest.mark.parametrize(("rule", "noise", "steps"), [("sgd", 0.5, 60), ("sgd", 0.05, 200), ("sgd", 3.0, 30), ("momentum(beta=0.5)", 0.5, 60)])
+@pytest.mark.parametrize(
+    ("rule", "noise", "steps"), [("sgd", 0.5, 60), ("sgd", 0.05, 200), ("sgd", 3.0, 30), ("momentum(beta=0.5)", 0.5, 60)]
+)
 def test_the_best_learning_rate_is_the_best_of_a_fine_grid(rule, noise, steps):
     rule, problem = rules.get(rule), problems.quadratic(condition_number=10, dim=3, noise=noise)
     largest = 2 / 1.1
@@ -57,7 +59,9 @@ def test_linear_rules_agree_with_theory_and_adaptive_ones_have_none(compared):
     for entry in (sgd, momentum):
         assert entry.agreement.holds, entry.agreement
         assert entry.agreement.points > 10
-        assert entry.simulated.attrs["schedule"] == f"constant(alpha={entry.alpha:g})" or str(entry.alpha) in entry.simulated.attrs["schedule"]
+        assert (
+            entry.simulated.attrs["schedule"] == f"constant(alpha={entry.alpha:g})" or str(entry.alpha) in entry.simulated.attrs["schedule"]
+        )
         assert entry.searched is None
     assert (adam.exact, adam.agreement, adam.tuned_alpha, adam.bound) == (None, None, None, None)
     assert set(adam.searched) == set(GRID)

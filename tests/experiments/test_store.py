@@ -76,7 +76,10 @@ def test_counts_come_back_as_equal_numbers(tmp_path):
 
 @given(
     hnp.arrays(np.float64, hnp.array_shapes(min_dims=1, max_dims=3, min_side=1, max_side=4)),
-    st.dictionaries(st.sampled_from(["a", "long_name", "note"]), st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1)),
+    st.dictionaries(
+        st.sampled_from(["a", "long_name", "note"]),
+        st.text(alphabet=st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), min_size=1),
+    ),
 )
 def test_any_numbers_and_texts_come_back(tmp_path_factory, values, attrs):
     store = Store(tmp_path_factory.mktemp("store"))
@@ -406,7 +409,9 @@ def test_what_the_numbers_depend_on_makes_another_cell(tmp_path, monkeypatch):
     quadratic = problems.quadratic(spectrum=[0.1, 1.0], noise=0.5)
 
     def one(rule="sgd", problem=quadratic, **options):
-        return simulation_cell("x", rules.get(rule), problem, **({"schedule": 0.1, "steps": 20, "trajectories": 70, "record": "log", "rng": 0} | options))
+        return simulation_cell(
+            "x", rules.get(rule), problem, **({"schedule": 0.1, "steps": 20, "trajectories": 70, "record": "log", "rng": 0} | options)
+        )
 
     assert store.path(one().spec) == store.path(base.spec)
     renamed = Rule(name="sgd", equations=((theta, theta - alpha * g),), summary="other words")

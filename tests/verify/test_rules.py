@@ -85,7 +85,7 @@ def test_a_promotion_to_double_is_named(monkeypatch):
 
 def test_a_coarse_single_precision_is_named(monkeypatch):
     defective(monkeypatch, lambda text: text.replace("theta_new = theta + g * s0", "theta_new = theta + g * s0 * F(1.001)"), "float32")
-    with pytest.raises(CheckFailed, match="rule sgd: float32: theta differs by .* limit 1e-4"):
+    with pytest.raises(CheckFailed, match=r"rule sgd: float32: theta differs by .* limit 1e-4"):
         check_rule("sgd")
 
 

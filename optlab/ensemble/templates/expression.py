@@ -7,22 +7,6 @@ from numba import njit
 
 # --- template ---
 @njit
-def make_order(n, mode):
-    return np.empty((0, 0), np.int32)
-
-
-@njit
-def reset_order(order):
-    pass
-
-
-@njit
-def loss_block(theta, losses, row, curvature, matrix, targets):
-    for lane in range(LANES):
-        losses[lane] = objective_lane(theta, lane)
-
-
-@njit
 def gradient_block(point, gradient, row, curvature, matrix, targets, order, batch, mode, first, step, key0, key1):
     for lane in range(LANES):
         gradient_lane(point, gradient, lane)

@@ -7,16 +7,6 @@ from numba import njit
 
 # --- template ---
 @njit
-def make_order(n, mode):
-    return np.empty((0, 0), np.int32)
-
-
-@njit
-def reset_order(order):
-    pass
-
-
-@njit
 def project(row, weights, theta):
     """row[lane] = weights . theta[:, lane]."""
     row[:] = F(0.0)
