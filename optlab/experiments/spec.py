@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -73,17 +73,36 @@ class TableSection(Strict):
     batch: Count = 16
 
 
+class ProblemSection(Strict):
+    """A problem of one's own, such as ``"symbolic('x**4 - x**2 + y**2', noise=0.1)"``; neither alpha nor schedule: a grid is searched."""
+
+    problem: str
+    name: str | None = None
+    alpha: Positive | None = None
+    schedule: str | None = None
+    batch: Count = 16
+    steps: Count = 1000
+    trajectories: Annotated[int, Field(ge=64)] = 2000
+
+
 class ReportSpec(Strict):
-    """A whole report. Every key may be left out; ``table`` is left out unless a file is named."""
+    """A whole report. Every key may be left out; ``sections`` chooses what is run, ``problem`` adds problems of one's own."""
 
     title: str = "What do these optimizers do?"
     seed: Annotated[int, Field(ge=0)] = 0
+    sections: list[Literal["quadratics", "regimes", "ravine", "line_fit"]] = ["quadratics", "regimes", "ravine", "line_fit"]
     rules: list[str] = Field(default=["sgd", "momentum", "nesterov", "ema_momentum", "rmsprop", "adam", "adamw"], min_length=1)
     quadratics: Quadratics = Quadratics()
     regimes: Regimes = Regimes()
     line_fit: LineFit = LineFit()
     ravine: Ravine = Ravine()
+    problem: list[ProblemSection] = []
     table: TableSection | None = None
+
+
+_TABLES: dict[str, type[Strict]] = {
+    "quadratics": Quadratics, "regimes": Regimes, "line_fit": LineFit, "ravine": Ravine, "table": TableSection, "problem": ProblemSection,
+}  # fmt: skip
 
 
 def read_spec(path: str | Path | None) -> ReportSpec:
@@ -135,8 +154,8 @@ def parse_spec(raw: dict[str, Any], where: str = "spec") -> ReportSpec:
         if first["type"] == "extra_forbidden":
             model: Any = ReportSpec
             for parent in parents:
-                annotation = model.model_fields[parent].annotation
-                model = annotation if isinstance(annotation, type) else TableSection
+                if not parent.isdigit():  # the number of a [[problem]] names no table of its own
+                    model = _TABLES[parent]
             near = get_close_matches(key, model.model_fields, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(model.model_fields)}"
             raise InputError(f"{where}: unknown key {key!r}{table}; {hint}") from None

@@ -14,16 +14,18 @@ from matplotlib.figure import Figure
 
 from optlab import rules
 from optlab._version import __version__
+from optlab.analysis import is_linear
 from optlab.codegen.module import cache_folder
 from optlab.errors import InputError, OptlabError
-from optlab.experiments import comparison, line_fit, ravine, regimes, tables
+from optlab.experiments import comparison, line_fit, own_problem, ravine, regimes, tables
 from optlab.experiments.advice_cell import advice_cell
 from optlab.experiments.spec import ReportSpec, parse_spec, read_spec
 from optlab.experiments.store import Store
-from optlab.experiments.sweep import Progress, Runner
+from optlab.experiments.sweep import Cell, Progress, Runner
 from optlab.files import write_atomically
-from optlab.reporting import sections
+from optlab.reporting import sections, summary
 from optlab.reporting.advice import advice_section
+from optlab.reporting.results import Results
 from optlab.reporting.style import png_bytes, style, svg_text
 
 
@@ -74,8 +76,12 @@ def report(
     if len({rule.label() for rule in chosen}) < len(chosen):
         raise InputError("rules: the same rule is named twice")
     table = tables.read_table(asked.table.path, asked.table.target, drop_missing=asked.table.drop_missing) if asked.table else None
-    total = comparison.count(asked.quadratics, names) + regimes.count(asked.regimes) + line_fit.count(asked.line_fit)
-    total += ravine.count(asked.ravine, names) + (1 if table else 0)
+    wanted = asked.sections
+    counts = {
+        "quadratics": comparison.count(asked.quadratics, names), "regimes": regimes.count(asked.regimes),
+        "line_fit": line_fit.count(asked.line_fit), "ravine": ravine.count(asked.ravine, names),
+    }  # fmt: skip
+    total = sum(counts[name] for name in wanted) + own_problem.count(asked.problem, names) + (1 if table else 0)
     folder = Path(out)
     try:
         (folder / "figures").mkdir(parents=True, exist_ok=True)
@@ -83,13 +89,15 @@ def report(
         raise OptlabError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from None
     run = Runner(Store(store or default_store(), on_damage), progress, total)
 
-    compared = comparison.compare_rules(asked.quadratics, names, asked.seed, run)
-    slopes = regimes.fit_regimes(asked.regimes, asked.seed, run)
-    rows = line_fit.run_line_fit(asked.line_fit, asked.seed, run)
-    paths = ravine.run_ravine(asked.ravine, names, run)
-    advice = None
-    if table is not None and asked.table is not None:
-        (advice,) = run([advice_cell(table, standardize=asked.table.standardize, batch=asked.table.batch, rng=asked.seed)])
+    checks = sum(is_linear(rule) for rule in chosen) * max(len(asked.problem), 1)
+    results = Results(
+        compared=comparison.compare_rules(asked.quadratics, names, asked.seed, run) if "quadratics" in wanted else [],
+        own=[own_problem.run_own_problem(item, names, asked.seed, run, checks) for item in asked.problem],
+        slopes=regimes.fit_regimes(asked.regimes, asked.seed, run) if "regimes" in wanted else [],
+        rows=line_fit.run_line_fit(asked.line_fit, asked.seed, run) if "line_fit" in wanted else [],
+        paths=ravine.run_ravine(asked.ravine, names, run) if "ravine" in wanted else [],
+        advice=run([_advice(asked, table)])[0] if table is not None else None,
+    )
     if progress:
         progress(total, total, "writing")
 
@@ -98,17 +106,18 @@ def report(
         context: dict[str, Any] = {
             "title": asked.title,
             "rules": sections.rule_cards(chosen, asked.quadratics.kappas),
-            "quadratics": sections.quadratics(asked.quadratics, compared, made.figure),
-            "agreement": sections.agreement(compared, slopes, rows),
-            "regimes": sections.regimes(asked.regimes, slopes, made.figure),
-            "ravine": sections.ravine(asked.ravine, paths, made.figure),
-            "line": sections.line(asked.line_fit, rows, made.figure),
-            "advice": advice_section(advice, made.figure) if advice is not None else None,
+            "quadratics": sections.quadratics(asked.quadratics, results.compared, made.figure) if results.compared else None,
+            "own": sections.own_problems(results, made.figure),
+            "agreement": sections.agreement(results) if results.agreements() else None,
+            "regimes": sections.regimes(asked.regimes, results.slopes, made.figure) if results.slopes else None,
+            "ravine": sections.ravine(asked.ravine, results.paths, made.figure) if results.paths else None,
+            "line": sections.line(asked.line_fit, results.rows, made.figure) if results.rows else None,
+            "advice": advice_section(results.advice, made.figure) if results.advice is not None else None,
         }
-    for name, data in sections.datasets(compared, slopes, rows, advice).items():
+    for name, data in summary.datasets(results).items():
         made.data(name, data)
-    findings = sections.findings(compared, slopes, rows, advice)
-    agrees = all(item.holds for item in sections.agreements(compared, slopes, rows))
+    findings = summary.findings(results)
+    agrees = all(item.holds for item in results.agreements())
     duration = time.perf_counter() - started
     packages = ", ".join(f"{name} {version(name)}" for name in ("sympy", "numpy", "scipy", "numba", "xarray", "matplotlib"))
     context |= {
@@ -124,8 +133,13 @@ def report(
     )
     page = environment.get_template("report.html.j2").render(context)
     write_atomically(folder / "index.html", page.encode())
-    numbers = sections.numbers(compared, slopes, rows, paths, advice) | {"agrees": agrees, "report": str(folder / "index.html")}
+    numbers = summary.numbers(results) | {"agrees": agrees, "report": str(folder / "index.html")}
     return ReportResult(folder / "index.html", tuple(map(str, findings)), agrees, numbers, duration, run.computed, run.read)
+
+
+def _advice(asked: ReportSpec, table: tables.Table) -> Cell:
+    assert asked.table is not None
+    return advice_cell(table, standardize=asked.table.standardize, batch=asked.table.batch, rng=asked.seed)
 
 
 class _Page:

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from optlab.analysis import analyze, free_parameters, is_linear
 from optlab.analysis.tuning import tune
-from optlab.ensemble.agreement import Agreement
 from optlab.experiments.comparison import Comparison
 from optlab.experiments.line_fit import Row
 from optlab.experiments.ravine import Path as RavinePath
 from optlab.experiments.regimes import Slope
 from optlab.experiments.spec import LineFit, Quadratics, Ravine, Regimes
 from optlab.expressions import Rule
-from optlab.reporting.advice import advice_sentence
-from optlab.reporting.figures.comparison import draw_comparison
+from optlab.reporting.figures.comparison import Panel, draw_comparison, draw_panels
 from optlab.reporting.figures.line_fit import draw_line_fit, row_label
 from optlab.reporting.figures.ravine import draw_ravine
 from optlab.reporting.figures.regimes import draw_regimes
 from optlab.reporting.html import number, table, verdict
 from optlab.reporting.mathml import equations, mathml
+from optlab.reporting.results import Results
 from optlab.reporting.style import color_of
 
 Save = Callable[[str, Figure, str], str]
@@ -103,19 +100,38 @@ def quadratics(spec: Quadratics, compared: Sequence[Comparison], save: Save) -> 
     return {"text": about, "cases": cases}
 
 
-def agreements(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row]) -> list[Agreement]:
-    """Every check of simulation against exact prediction."""
-    out = [entry.agreement for item in compared for entry in item.entries if entry.agreement]
-    return out + [slope.agreement for slope in slopes] + [row.agreement for row in rows if row.agreement]
-
-
-def agreement(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row]) -> Markup:
+def agreement(results: Results) -> Markup | None:
     """The table of z-scores."""
     lines = [
         (a.rule, a.problem, a.points, number(a.largest, 3), a.at_step, number(a.threshold, 3), verdict(a.holds, "agrees", "DISAGREES"))
-        for a in agreements(compared, slopes, rows)
+        for a in results.agreements()
     ]
     return table(("rule", "problem", "points", "largest |z|", "at step", "limit", "verdict"), lines, text=(0, 1, 6))
+
+
+def own_problems(results: Results, save: Save) -> list[dict[str, Any]]:
+    """A section for each problem of one's own."""
+    out = []
+    for place, own in enumerate(results.own, 1):
+        how = (
+            "each rule at the best learning rate of a grid of half-decades"
+            if own.searched
+            else f"all under {own.entries[0].schedule.label()}"
+        )
+        attrs = own.entries[0].simulated.attrs
+        text = f"{own.problem.label()}; {attrs['steps']:,} steps of batch {attrs['batch']}, {attrs['trajectories']:,} runs, {how}."
+        rows = []
+        for entry in own.entries:
+            last = entry.simulated.isel(step=-1)
+            exact = number(float(entry.exact.loss_mean[-1])) if entry.exact is not None else "–"
+            mean = f"{number(float(last.loss_mean))} ± {number(1.96 * float(last.loss_standard_error), 2)}"
+            rows.append((entry.rule.label(), entry.schedule.label(), mean, exact, number(float(last.diverged))))
+        caption = f"Loss by step on {own.name}."
+        panels = [Panel(e.rule.label(), e.rule.name, e.simulated, e.exact) for e in own.entries]
+        svg = save(f"problem-{place}", draw_panels(panels), caption)
+        headers = ("rule", "schedule", "final loss (95 %)", "exact", "diverged")
+        out.append({"name": own.name, "text": text, "svg": svg, "caption": caption, "table": table(headers, rows, text=(0, 1))})
+    return out
 
 
 def regimes(spec: Regimes, slopes: Sequence[Slope], save: Save) -> dict[str, Any]:
@@ -189,104 +205,3 @@ def line(spec: LineFit, rows: Sequence[Row], save: Save) -> dict[str, Any]:
     caption = "Where the runs end: mean and two standard deviations over runs, the true value (line) and the claimed one (dots)."
     svg = save("line-fit", draw_line_fit(list(rows)), caption)
     return {"text": text, "svg": svg, "caption": caption, "table": table(headers, lines, text=(0, 1))}
-
-
-def findings(compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], advice: xr.Dataset | None) -> list[Markup]:
-    """The one-minute summary, computed from the results."""
-    checks = agreements(compared, slopes, rows)
-    out = []
-    if checks:
-        worst = max(checks, key=lambda a: a.largest / a.threshold)
-        points = sum(a.points for a in checks)
-        held = all(a.holds for a in checks)
-        word = "agrees with" if held else "DISAGREES with"
-        out.append(
-            Markup("Simulation {} the exact prediction at {:,} points: largest |z| {}, limit {}.").format(
-                word, points, number(worst.largest, 3), number(worst.threshold, 3)
-            )
-        )
-    for item in compared:
-        final = sorted((float(e.simulated.loss_mean[-1]), e.rule.name) for e in item.entries)
-        spread = final[-1][0] / final[0][0]
-        out.append(
-            Markup(
-                "At κ = {:g}, with noise and each rule at its best constant step, the final losses of all {} rules lie within a factor {:.2f}; least is {}."
-            ).format(item.kappa, len(final), spread, final[0][1])
-        )
-    for slope in slopes:
-        if slope.slope is not None:
-            out.append(
-                Markup("{}: fitted slope {} ± {} (limit {}).").format(
-                    slope.schedule.name, number(slope.slope), number(slope.half_width, 2), number(slope.limit)
-                )
-            )
-        else:
-            out.append(
-                Markup("{}: theory's slope never comes within 0.02 of {} in these steps, so none is fitted.").format(
-                    slope.schedule.name, number(slope.limit)
-                )
-            )
-    for name in dict.fromkeys(row.rule for row in rows):
-        both = [row for row in rows if row.rule == name and all(row.claim_in_spread)]
-        readings = sum(row.rule == name for row in rows)
-        low, high = min(r.mean[0] for r in rows if r.rule == name), max(r.mean[0] for r in rows if r.rule == name)
-        out.append(
-            Markup(
-                "Line fit, {}: mean w lies between {:.4f} and {:.4f} over {} readings; the claimed pair is in reach of {} of them."
-            ).format(name, low, high, readings, len(both))
-        )
-    if advice is not None:
-        out.append(advice_sentence(advice))
-    return out
-
-
-def numbers(
-    compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], paths: Sequence[RavinePath], advice: xr.Dataset | None
-) -> dict[str, Any]:
-    """The results as JSON values."""
-    return {
-        "quadratics": [
-            {
-                "condition_number": item.kappa, "rule": e.rule.label(), "alpha": e.alpha, "loss": float(e.simulated.loss_mean[-1]),
-                "standard_error": float(e.simulated.loss_standard_error[-1]), "exact": None if e.exact is None else float(e.exact.loss_mean[-1]),
-                "derived_rate": e.tuned_rate, "measured_rate": e.measured_rate,
-            }
-            for item in compared for e in item.entries
-        ],
-        "agreement": [{"rule": a.rule, "problem": a.problem, "points": a.points, "largest_z": a.largest, "limit": a.threshold, "holds": a.holds} for a in agreements(compared, slopes, rows)],
-        "regimes": [{"schedule": s.schedule.label(), "slope": s.slope, "half_width": s.half_width, "limit": s.limit, "window": s.window} for s in slopes],
-        "line_fit": [
-            {"rule": r.rule, "convention": r.convention, "label_noise": r.label_noise, "start": r.start, "data": r.data, "mean": r.mean, "sd": r.sd, "exact": r.exact, "claim": r.claim}
-            for r in rows
-        ],
-        "ravine": [{"rule": p.rule, "alpha": p.alpha, "sign_changes": p.sign_changes, "loss": p.final_loss} for p in paths],
-        "table": json.loads(advice.attrs["advice"]) if advice is not None else None,
-    }  # fmt: skip
-
-
-def datasets(
-    compared: Sequence[Comparison], slopes: Sequence[Slope], rows: Sequence[Row], advice: xr.Dataset | None
-) -> dict[str, xr.Dataset]:
-    """The numbers behind the figures, one labelled dataset per section."""
-    out = {}
-    for item in compared:
-        parts = []
-        for entry in item.entries:
-            data = entry.simulated.drop_attrs()
-            exact = entry.exact.loss_mean if entry.exact is not None else xr.full_like(data.loss_mean, np.nan)
-            parts.append(data.assign(loss_exact=exact, alpha=entry.alpha).expand_dims(rule=[entry.rule.label()]))
-        out[f"quadratic-kappa-{item.kappa:g}"] = xr.concat(parts, "rule").assign_attrs(problem=item.problem.label(), minimum=0.0)
-    for slope in slopes:
-        data = slope.simulated[["loss_mean", "loss_standard_error"]].drop_attrs()
-        out[f"regime-{slope.schedule.name}"] = data.assign(
-            loss_exact=slope.exact.loss_mean.drop_attrs(), bound=("step", slope.bound)
-        ).assign_attrs(schedule=slope.schedule.label())
-    if rows:
-        coords = {"coordinate": ["w", "b"], "row": [f"{row.rule}: {row_label(row)}" for row in rows]}
-        names = ("mean", "sd", "standard_error", "claim")
-        out["line-fit"] = xr.Dataset(
-            {name: (("row", "coordinate"), np.array([getattr(row, name) for row in rows])) for name in names}, coords
-        )
-    if advice is not None:
-        out["table"] = advice
-    return out
