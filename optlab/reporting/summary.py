@@ -81,7 +81,8 @@ def numbers(results: Results) -> dict[str, Any]:
         "quadratics": [
             {
                 "condition_number": item.kappa, "rule": e.rule.label(), "alpha": e.alpha, "loss": float(e.simulated.loss_mean[-1]),
-                "standard_error": float(e.simulated.loss_standard_error[-1]), "derived_rate": e.tuned_rate, "measured_rate": e.measured_rate,
+                "standard_error": float(e.simulated.loss_standard_error[-1]),
+                "derived_rate": e.tuned_rate, "measured_rate": e.measured_rate,
                 "exact": None if e.exact is None else float(e.exact.loss_mean[-1]),
             }
             for item in results.compared for e in item.entries
