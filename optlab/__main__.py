@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 
+INTERRUPTED = "optlab: interrupted; finished cells are kept, run the same command again to go on"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 a check failed, 2 wrong input, 130 interrupted."""
@@ -16,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         code = app(args=sys.argv[1:] if arguments is None else arguments, prog_name="optlab", standalone_mode=False)
         sys.stdout.flush()
-        return int(code or 0)
+        return _fail(INTERRUPTED, 130) if code == 130 else int(code or 0)
     except _named(typer.BadParameter, "ClickException") as error:  # type: ignore[misc]
         where = getattr(getattr(error, "ctx", None), "command_path", "optlab")
         message = " ".join(error.format_message().split())
@@ -29,9 +31,9 @@ def main(arguments: list[str] | None = None) -> int:
     except OptlabError as error:
         return _fail(f"optlab: {error}", 2)
     except (KeyboardInterrupt, typer.Abort):
-        return _fail("optlab: interrupted; finished cells are kept, run the same command again to go on", 130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader (head, say) has left
+        return _fail(INTERRUPTED, 130)
+    except (BrokenPipeError, SystemExit):  # typer turns a closed pipe into SystemExit; commands return their codes
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader (head, say) has left
         return 0
 
 

@@ -95,7 +95,7 @@ def shortest(value: sp.Expr) -> str:
     """The shortest text that :func:`exact` reads back to this number.
 
     >>> shortest(sp.Rational(9, 10)), shortest(sp.Rational(669421488, 10**9)), shortest(sp.Rational(1, 3))
-    ('9/10', '0.669421488', '1/3')
+    ('0.9', '0.669421488', '1/3')
     """
     decimal = repr(float(value))
     return decimal if len(decimal) < len(str(value)) and sp.Rational(decimal) == value else str(value)

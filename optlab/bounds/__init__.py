@@ -38,7 +38,7 @@ class Bound:
     def at(self, values: Mapping[str, float]) -> sp.Expr:
         """The bound with numbers for its symbols (T may stay). Raises InputError if a condition does not hold.
 
-        >>> get("fixed_step_sgd").at({"alpha": 0.5, "mu": 1, "L": 1, "gap": 1, "trace": 0, "T": 2})
+        >>> float(get("fixed_step_sgd").at({"alpha": 0.5, "mu": 1, "L": 1, "gap": 1, "trace": 0, "T": 2}))
         0.25
         """
         known = {s.name: s for s in self.expression.free_symbols.union(*(c.free_symbols for c in self.conditions))}

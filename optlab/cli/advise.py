@@ -27,6 +27,7 @@ def advise(
     Example: optlab advise examples/data/diabetes.csv --target progression --standardize
     """
     from optlab import advise as give_advice
+    from optlab.ensemble.netcdf import to_netcdf
     from optlab.errors import InputError, OptlabError
     from optlab.files import write_atomically
 
@@ -45,7 +46,7 @@ def advise(
     try:
         with style():
             draw_advice(advice.dataset()).savefig(figure, dpi=140)
-        write_atomically(figure.with_suffix(".nc"), bytes(advice.dataset().to_netcdf(engine="scipy", format="NETCDF3_64BIT")))
+        write_atomically(figure.with_suffix(".nc"), to_netcdf(advice.dataset()))
     except OSError as error:
         raise OptlabError(f"cannot write {figure}: {error.strerror}") from None
     if json:

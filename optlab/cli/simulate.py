@@ -38,6 +38,7 @@ def simulate(
     from optlab import predict as exact_prediction
     from optlab import simulate as run_simulation
     from optlab.ensemble.agreement import compare
+    from optlab.ensemble.netcdf import to_netcdf
     from optlab.errors import InputError, OptlabError, UnsupportedError
     from optlab.files import write_atomically
     from optlab.reporting.figures.loss_curve import draw_loss_curve
@@ -51,7 +52,7 @@ def simulate(
         raise InputError(f"--out {out}: there is no folder {str(out.parent)!r}; make it first")
     options: dict[str, Any] = {
         "schedule": schedule if alpha is None else alpha, "steps": steps, "batch": batch, "trajectories": trajectories,
-        "rng": seed, "dtype": dtype, "record": int(record) if record.isdigit() else record,
+        "rng": seed, "dtype": dtype, "record": int(record) if record.isdecimal() else record,
     }  # fmt: skip
     with progress_bar("simulate") as bar:
         run = run_simulation(
@@ -66,7 +67,7 @@ def simulate(
     agreement = compare(run, prediction) if prediction is not None else None
     data = run if prediction is None else run.assign(loss_exact=prediction.loss_mean)
     try:
-        write_atomically(out, bytes(data.to_netcdf(engine="scipy", format="NETCDF3_64BIT")))
+        write_atomically(out, to_netcdf(data))
         with style():
             figure = new_figure(7.6, 5.0)
             ax = draw_loss_curve(run, prediction, ax=figure.subplots(), log_steps=record == "log")

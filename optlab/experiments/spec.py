@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from optlab.errors import InputError
 
@@ -26,7 +26,7 @@ class Quadratics(Strict):
 
     kappas: list[Annotated[float, Field(ge=1, le=1e12)]] = Field(default=[100.0, 1000.0], min_length=1)
     dim: Annotated[int, Field(ge=2, le=2000)] = 20
-    spectrum: str = "log"
+    spectrum: Literal["log", "two_point", "uniform"] = "log"
     rotation: Annotated[int, Field(ge=0)] | None = None
     noise: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     batch: Count = 16
@@ -54,6 +54,12 @@ class LineFit(Strict):
     alpha: Positive = 0.1
     label_noise: Positive = 0.1
     table_rows: Annotated[int, Field(ge=2)] = 200
+
+    @model_validator(mode="after")
+    def _fits(self) -> LineFit:
+        if self.batch > self.table_rows:
+            raise ValueError(f"batch = {self.batch} is more than table_rows = {self.table_rows}: the fixed table gives each row once")
+        return self
 
 
 class Ravine(Strict):

@@ -8,7 +8,6 @@ A file is written beside, flushed to disk and renamed into place, so a crash lea
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from optlab.ensemble.netcdf import from_netcdf, to_netcdf
 from optlab.ensemble.specs import canonical_json
 from optlab.errors import StoreError
 from optlab.files import write_atomically
@@ -59,7 +59,7 @@ class Store:
         except OSError as error:
             raise StoreError(f"cannot read {path}: {error.strerror}") from None
         try:
-            data = _decode(content)
+            data = from_netcdf(content)
             found = data.attrs.pop("checksum", None)
             if found != checksum(data) or data.attrs.get("cell") != canonical_json(spec):
                 raise ValueError("checksum does not match")
@@ -73,8 +73,8 @@ class Store:
     def put(self, spec: Mapping[str, Any], data: xr.Dataset) -> xr.Dataset:
         """Keep a result; returns it as ``get`` will. Raises StoreError if it cannot be written."""
         data = data.assign_attrs(dict(data.attrs) | {"cell": canonical_json(spec)})
-        settled = _decode(_encode(data))
-        final = _encode(settled.assign_attrs(checksum=checksum(settled)))
+        settled = from_netcdf(to_netcdf(data))
+        final = to_netcdf(settled.assign_attrs(checksum=checksum(settled)))
         path = self.path(spec)
         try:
             write_atomically(path, final)
@@ -87,27 +87,15 @@ class Store:
         out = []
         for path in sorted(self.folder.glob("??/*.nc")):
             try:
-                out.append(json.loads(_decode(path.read_bytes()).attrs["cell"]))
+                out.append(json.loads(from_netcdf(path.read_bytes()).attrs["cell"]))
             except Exception as error:  # a damaged file is reported, not fatal
                 self.on_damage(f"{path.name} is damaged ({type(error).__name__})")
         return out
 
 
-def _encode(data: xr.Dataset) -> bytes:
-    narrow = {
-        name: value.astype(np.float64) for name, value in data.variables.items() if value.dtype.kind in "iub" and name not in data.dims
-    }
-    return bytes(data.assign(narrow).to_netcdf(engine="scipy", format="NETCDF3_64BIT"))
-
-
-def _decode(content: bytes) -> xr.Dataset:
-    with xr.open_dataset(io.BytesIO(content), engine="scipy", decode_times=False) as opened:
-        return opened.load()
-
-
 def checksum(data: xr.Dataset) -> str:
     """SHA-256 over names, dimensions, types, values and attributes, in a fixed order."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(repr(sorted(map(str, data.coords))).encode())
     for name in sorted(map(str, data.variables)):
         variable = data.variables[name]
         values = np.asarray(variable.values)

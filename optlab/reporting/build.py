@@ -16,6 +16,7 @@ from optlab import rules
 from optlab._version import __version__
 from optlab.analysis import is_linear
 from optlab.codegen.module import cache_folder
+from optlab.ensemble.netcdf import to_netcdf
 from optlab.errors import InputError, OptlabError
 from optlab.experiments import comparison, line_fit, own_problem, ravine, regimes, tables
 from optlab.experiments.advice_cell import advice_cell
@@ -161,5 +162,5 @@ class _Page:
         return svg
 
     def data(self, name: str, data: xr.Dataset) -> None:
-        write_atomically(self.folder / f"{name}.nc", bytes(data.to_netcdf(engine="scipy", format="NETCDF3_64BIT")))
+        write_atomically(self.folder / f"{name}.nc", to_netcdf(data))
         self.files.append(f"{name}.nc")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -103,7 +104,15 @@ def quadratics(spec: Quadratics, compared: Sequence[Comparison], save: Save) -> 
 def agreement(results: Results) -> Markup | None:
     """The table of z-scores."""
     lines = [
-        (a.rule, a.problem, a.points, number(a.largest, 3), a.at_step, number(a.threshold, 3), verdict(a.holds, "agrees", "DISAGREES"))
+        (
+            a.rule,
+            a.problem,
+            a.points,
+            number(a.largest, 3),
+            a.at_step,
+            number(a.threshold, 3),
+            verdict(a.holds, "agrees" if math.isfinite(a.threshold) else "too few runs", "DISAGREES"),
+        )
         for a in results.agreements()
     ]
     return table(("rule", "problem", "points", "largest |z|", "at step", "limit", "verdict"), lines, text=(0, 1, 6))

@@ -20,7 +20,7 @@ def as_schedule(value: Schedule | float | str) -> Schedule:
     """The schedule that an argument means: itself, one by name or call, or the constant one of that number.
 
     >>> as_schedule(0.1).label()
-    'constant(alpha=1/10)'
+    'constant(alpha=0.1)'
     """
     if isinstance(value, (Schedule, str)):
         return get(value)

@@ -344,7 +344,7 @@ def test_the_false_alarm_rate_holds_where_the_variance_is_that_of_the_runs(runs)
     exact = xr.Dataset({"loss_mean": ("step", [1.0])}, {"step": [0]})
     run = exact.assign(loss_variance=("step", [2.0])).assign_attrs(trajectories=runs, rule="r", problem="p")
     z = compare(run, exact).threshold
-    assert 6.1 < z < 12
+    assert 6.1 < z < 18  # wide for few runs: the kurtosis may be twice that of a squared normal
     scale = 1 / (1 + z * np.sqrt(2 / runs))  # losses drawn smaller by this factor have t about -z
     rng, weights = np.random.default_rng(6), []
     for _ in range(4_000_000 // runs):

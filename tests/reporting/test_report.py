@@ -25,7 +25,7 @@ SPEC = {
     "rules": ["sgd", "momentum", "adam", f"{ROOT / 'examples' / 'lion.py'}:LION"],
     "quadratics": {"kappas": [10, 20], "dim": 3, "steps": 40, "batch": 4, "noise": 0.5, "trajectories": 128},
     "regimes": {"condition_number": 2, "dim": 2, "steps": 400, "trajectories": 96, "replicates": 3},
-    "line_fit": {"runs": 100, "steps": 20, "table_rows": 20},
+    "line_fit": {"runs": 4000, "steps": 20, "table_rows": 20},
     "ravine": {"steps": 12},
 }
 SMALL = SPEC | {"rules": ["sgd"], "quadratics": SPEC["quadratics"] | {"kappas": [10]}}

@@ -31,8 +31,9 @@ def draw_loss_curve(
         return np.where(data.step.values == 0, 0.7, data.step.values) if log_steps else data.step.values
 
     def visible(values: np.ndarray) -> np.ndarray:
-        excess = np.asarray(values, float) - minimum
-        return np.where((excess > 0) & np.isfinite(excess), excess, np.nan)
+        with np.errstate(invalid="ignore"):
+            excess = np.asarray(values, float) - minimum
+            return np.where((excess > 0) & np.isfinite(excess), excess, np.nan)
 
     if simulated is not None:
         x = steps(simulated)
@@ -40,7 +41,9 @@ def draw_loss_curve(
             low, high = simulated.loss_quantile.values[0], simulated.loss_quantile.values[-1]
             ax.fill_between(x, visible(low), visible(high), color=color, alpha=0.18, linewidth=0)
         mean, error = simulated.loss_mean.values, 1.96 * simulated.loss_standard_error.values
-        ax.fill_between(x, visible(mean - error), visible(mean + error), color=color, alpha=0.45, linewidth=0)
+        with np.errstate(invalid="ignore"):
+            low, high = mean - error, mean + error
+        ax.fill_between(x, visible(low), visible(high), color=color, alpha=0.45, linewidth=0)
         ax.plot(x, visible(mean), color=color, label=label, **SIMULATION)
     if exact is not None:
         ax.plot(steps(exact), visible(exact.loss_mean.values), color="black" if simulated is not None else color, linewidth=1.1, **THEORY)
