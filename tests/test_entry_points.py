@@ -8,12 +8,12 @@ import pytest
 import optlab as ol
 from optlab.errors import UnknownNameError
 
-MODULE = '''
+MODULE = """
 from optlab.rules import Parameter, Rule, State, alpha, g, symbol, theta
 q, r = symbol("q"), symbol("r")
 HALF = Rule(name="halfway", parameters={q: Parameter("1/2", within="[0, 1)")}, state={r: State(init=0)},
             equations=((r, q * r + g), (theta, theta - alpha * r)))
-'''
+"""
 
 
 @pytest.fixture

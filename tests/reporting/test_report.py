@@ -247,7 +247,7 @@ def test_the_page_says_so_where_a_check_fails(tmp_path, monkeypatch, capsys):
     spec.write_text(
         "rules = ['sgd']\n[quadratics]\nkappas = [10]\ndim = 3\nsteps = 40\nbatch = 4\ntrajectories = 128\n"
         "[regimes]\ncondition_number = 2\ndim = 2\nsteps = 100\ntrajectories = 96\nreplicates = 3\n"
-        "[line_fit]\nruns = 100\nsteps = 20\ntable_rows = 20\n[ravine]\nsteps = 12\n"
+        "[line_fit]\nruns = 4000\nsteps = 20\ntable_rows = 20\n[ravine]\nsteps = 12\n"
     )
     code = main(["report", str(spec), "--out", str(tmp_path / "page"), "--store", str(tmp_path / "cells")])
     out, err = capsys.readouterr()
