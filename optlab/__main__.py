@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-INTERRUPTED = "optlab: interrupted; finished cells are kept, run the same command again to go on"
+INTERRUPTED = "optlab: interrupted; a report goes on from its finished cells when it is run again"
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -22,59 +22,17 @@ _RELATIONS = {sp.Lt: "<", sp.Le: "<=", sp.Gt: ">", sp.Ge: ">=", sp.Eq: "==", sp.
 
 #: Names that generated code uses for itself; a symbol of such a name gets an underscore behind it.
 _RESERVED = frozenset(
-    [
-        "F",
-        "range",
-        "len",
-        "math",
-        "np",
-        "njit",
-        "uint32",
-        "abs",
-        "float",
-        "int",
-        "min",
-        "max",
-        "rates",
-        "constants",
-        "carried",
-        "table",
-        "parameters",
-        "step",
-        "new",
-        "state",
-        "gradient",
-        "scalars",
-        "lane",
-        "i",
-        "parts",
-        "point",
-        "work",
-        "update",
-        "look",
-        "objective",
-        "full_gradient",
-        "sample_gradient",
-        "piece_loss",
-        "piece_gradient",
-        "sign",
-        "theta_",
-        "LANES",
-        "STATES",
-        "HALF",
-        "WORD",
-        "TWO_PI",
-        "NOISE",
-        "BATCH",
-        "DATA",
-    ]
+    "F math np njit uint32 abs float int len min max range rates constants carried table parameters step new state gradient scalars lane i "
+    "parts point work update look objective full_gradient sample_gradient piece_loss piece_gradient sign LANES STATES HALF WORD "
+    "TWO_PI NOISE BATCH DATA".split()
 )
 
 
 def name_of(symbol: sp.Symbol) -> str:
-    """The Python name of a symbol in generated code."""
+    """The Python name of a symbol in generated code; different symbols keep different names."""
     name = str(symbol.name)
-    return f"{name}_" if name in _RESERVED or (name.startswith("power") and name[5:].isdigit()) else name
+    stem = name.rstrip("_")
+    return f"{name}_" if stem in _RESERVED or (stem.startswith("power") and stem[5:].isdigit()) else name
 
 
 class Printer:
