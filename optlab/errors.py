@@ -24,7 +24,7 @@ class UnknownNameError(InputError, KeyError):
     def __init__(self, kind: str, name: object, known: Iterable[str]) -> None:
         self.kind, self.name, self.known = kind, name, tuple(known)
         near = get_close_matches(str(name), self.known, n=1, cutoff=0.5)
-        hint = f"; did you mean {near[0]!r}?" if near else ";"
+        hint = f"; did you mean {near[0]!r}?" if near else ""
         super().__init__(f"unknown {kind} {name!r}{hint} (known: {', '.join(self.known)})")
 
     def __str__(self) -> str:  # KeyError would print the repr of the message

@@ -60,6 +60,8 @@ def radius_function(rule: Rule) -> tuple[list[sp.Symbol], Callable[..., np.ndarr
 def tune(rule: Rule | str, mu: float, L: float) -> Tuning:
     """Minimize the largest spectral radius over curvatures in [mu, L], over alpha and the unbound hyper-parameters.
 
+    A ratio L/mu beyond 1e14 is tuned as 1e14: in double precision the rate of the flattest direction is 1 either way.
+
     A grid, then the simplex method of Nelder & Mead from its best points; the result is within about 1e-6 of the
     minimum rate on the closed forms that are known (Polyak 1964).
 
@@ -78,6 +80,7 @@ def _tune(rule: Rule, mu: float, L: float) -> Tuning:
     if not (0 < mu <= L < np.inf):
         raise InputError(f"mu = {mu}, L = {L}: tuning needs 0 < mu <= L")
     parameters, radius = radius_function(rule)
+    mu = max(mu, 1e-14 * L)
     for parameter in parameters:
         if rule.parameters[parameter].domain.sup != 1 or rule.parameters[parameter].domain.inf != 0:
             raise UnsupportedError(f"rule {rule.name}: only hyper-parameters in [0, 1) are tuned, and {parameter} is not; bind it")

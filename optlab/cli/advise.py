@@ -14,7 +14,10 @@ def advise(
     table: Annotated[str, typer.Argument(help="A CSV file with a header line.", metavar="TABLE.csv")],
     target: Annotated[str, typer.Option(help="The column to predict.")],
     standardize: Annotated[bool, typer.Option("--standardize", help="Work with features of mean 0 and variance 1.")] = False,
-    drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows with empty or NaN cells.")] = False,
+    drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows with empty, NaN or infinite cells.")] = False,
+    columns: Annotated[
+        str | None, typer.Option(help="Features to use, such as age,bmi (default: all but the target).", show_default=False)
+    ] = None,
     batch: Annotated[int, typer.Option(help="Rows per mini-batch.")] = 16,
     budget: Annotated[int | None, typer.Option(help="Steps of a run (default: 20 passes over the table).", show_default=False)] = None,
     rule: Annotated[list[str] | None, typer.Option(help="A rule to try; may be repeated (default: all).", show_default=False)] = None,
@@ -35,9 +38,10 @@ def advise(
         raise InputError(f"--figure {figure} must end in .png, .svg or .pdf")
     if not figure.parent.is_dir():
         raise InputError(f"--figure {figure}: there is no folder {str(figure.parent)!r}; make it first")
+    names = None if columns is None else [name.strip() for name in columns.split(",")]
     with progress_bar("advise") as progress:
         advice = give_advice(
-            table, target=target, standardize=standardize, drop_missing=drop_missing, batch=batch, budget=budget,
+            table, target=target, standardize=standardize, drop_missing=drop_missing, columns=names, batch=batch, budget=budget,
             rules=rule or (), rng=seed, progress=progress,
         )  # fmt: skip
     from optlab.reporting.figures.advice import draw_advice
@@ -70,7 +74,7 @@ def advise(
     print()
     print_table(
         f"rules, {advice.budget} steps of batch {advice.batch}: best constant step, and the noiseless minimax tuning",
-        ("rule", "best alpha", "excess loss", "found by", "noiseless alpha", "with", "rate per step"),
+        ("rule", "best alpha", "excess loss", "found by", "noiseless alpha", "tuned", "rate per step"),
         [
             (
                 item.rule.label(), number(item.alpha), number(item.excess), item.found_by, number(item.tuned_alpha),
@@ -84,7 +88,7 @@ def advise(
         print()
         print_table(
             f"schedules, with {advice.schedule_rule}",
-            ("schedule", "excess loss", "constant / this"),
+            ("schedule", "excess loss", "times less than constant"),
             [(item.schedule.label(), number(item.excess), number(item.gain, 3)) for item in advice.schedules],
         )
     if advice.recommended is not None:

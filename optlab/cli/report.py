@@ -12,7 +12,10 @@ from optlab.cli.output import print_json, progress_bar, warn
 
 def report(
     spec: Annotated[Path | None, typer.Argument(help="A TOML spec; without one, the default report.", show_default=False)] = None,
-    out: Annotated[Path, typer.Option(help="Folder to write to.")] = Path("reports/convergence"),
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder to write to (default: reports/convergence, or reports/NAME for NAME.toml).", show_default=False),
+    ] = None,
     store: Annotated[
         Path | None, typer.Option(help="Where finished cells are kept (default: your cache folder).", show_default=False)
     ] = None,
@@ -24,9 +27,10 @@ def report(
     """
     from optlab.reporting.build import report as write_report
 
-    command = "optlab report" + (f" {spec}" if spec else "") + (f" --out {out}" if out != Path("reports/convergence") else "")
+    chosen = out or Path("reports") / (spec.stem if spec else "convergence")
+    command = "optlab report" + (f" {spec}" if spec else "") + (f" --out {out}" if out else "")
     with progress_bar("report") as progress:
-        result = write_report(spec, out=out, store=store, progress=progress, on_damage=warn, command=command)
+        result = write_report(spec, out=chosen, store=store, progress=progress, on_damage=warn, command=command)
     if json:
         print_json(result.numbers, elapsed=round(result.duration, 3))
     else:

@@ -113,6 +113,7 @@ def simulate(
         print_table(title, ("step", "mean", "± 95 %", "exact", "5 % .. 95 % of runs", "diverged"), rows, words=())
         if agreement is not None:
             word = "agrees with" if agreement.holds else "DISAGREES with"
+            word = word if agreement.points else "has no random point to hold against"
             word = word if math.isfinite(agreement.threshold) else "has too few runs to be told from"
             print(f"simulation {word} theory: largest |z| {agreement.largest:.2f}, limit {agreement.threshold:.2f}")
         print(f"wrote {out} and {out.with_suffix('.png')}")

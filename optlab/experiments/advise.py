@@ -252,6 +252,8 @@ def _notes(a: Advice, batch: int) -> list[str]:
             out.append(
                 f"Standardizing lowers the condition number from {a.condition_number_raw:.3g} to {a.condition_number_standardized:.3g}."
             )
+    if a.L / a.mu > 1e12:
+        out.append("At this condition number the flattest directions do not move in double precision: rescale the columns (standardize).")
     if a.dropped:
         out.append(f"{a.dropped} rows with missing cells were dropped.")
     if batch > a.n:

@@ -60,9 +60,9 @@ def advice_section(data: xr.Dataset, save: Callable[[str, Figure, str], str]) ->
         fate = "diverges" if item["tuned_alpha"] is not None and item["tuned_loss"] is None else number(item["tuned_loss"])
         values = (number(item["alpha"]), number(item["excess"]), item["found_by"], number(item["tuned_alpha"]), tuned)
         rows.append((item["rule"], *values, number(item["rate"], 6), fate))
-    headers = ("rule", "best α", "excess loss", "found by", "noiseless α", "with", "rate per step", "its loss with this batch")
+    headers = ("rule", "best α", "excess loss", "found by", "noiseless α", "tuned", "rate per step", "its loss with this batch")
     schedules = [(s["schedule"], number(s["peak"]), number(s["excess"]), number(s["gain"], 3)) for s in advice["schedules"]]
-    listed = table(("schedule", "peak α", "excess loss", "constant / this"), schedules) if schedules else Markup("")
+    listed = table(("schedule", "peak α", "excess loss", "times less than constant"), schedules) if schedules else Markup("")
     caption = (
         "Simulated (solid, 95 % band) and exactly predicted (dashed) excess loss on this table, by rule and schedule, and its spectrum."
     )

@@ -109,3 +109,9 @@ def test_rules_that_cannot_be_tuned_say_so():
     with pytest.raises(UnsupportedError, match=r"rule wide: only hyper-parameters in .* are tuned, and weight is not"):
         tune(wide, 0.1, 1.0)
     assert tune(wide.with_(weight=sp.Rational(1, 2)), 0.1, 1.0).rate < 1
+
+
+@pytest.mark.parametrize("kappa", [1e13, 1e16, 2.3e18])
+def test_condition_numbers_beyond_double_precision_still_give_a_step_that_moves(kappa):
+    """There the rate rounds to 1; the step size is that of the stiff end all the same."""
+    assert tune("sgd", 1e6 / kappa, 1e6).alpha == pytest.approx(2e-6, rel=0.02)

@@ -226,10 +226,10 @@ def test_verify(run):
     assert code == 0
     assert found["failed"] == 0
     assert set(found["rules"]) == {"sgd", "momentum"}
-    assert [item["check"] for item in found["rules"]["sgd"]] == ["generated code", "float32", "threads", "theory", "at rest"]
+    assert [item["check"] for item in found["rules"]["sgd"]] == ["generated code", "float32", "threads", "theory", "descends", "at rest"]
     code, out, err = run("verify", "sgd")
     assert (code, err) == (0, "")
-    assert "5 checks, 0 failed" in out
+    assert "6 checks, 0 failed" in out
 
 
 def test_verify_fails_with_exit_code_1(run, monkeypatch):
@@ -333,7 +333,7 @@ def test_lion_passes_through_every_command(run, elsewhere):
     assert "agrees" not in found
     code, found = document(run("verify", LION, "--json"))
     assert code == 0
-    assert [item["passed"] for item in found["rules"]["lion"]] == [True, True, True, None, None]
+    assert [item["passed"] for item in found["rules"]["lion"]] == [True, True, True, None, True, None]
 
 
 # --- bad input: exit code 2, one line on standard error, nothing on standard output ---

@@ -12,7 +12,7 @@ from optlab.verify import rules as checks
 from tests.oracles import RULES as TWINS
 from tests.rules.generated import as_options
 
-NAMES = ["generated code", "float32", "threads", "theory", "at rest"]
+NAMES = ["generated code", "float32", "threads", "theory", "descends", "at rest"]
 LINEAR = ("sgd", "momentum", "nesterov", "ema_momentum")
 
 
@@ -23,7 +23,7 @@ def test_every_builtin_rule_passes(name):
     assert [check.name for check in found] == NAMES
     assert all(isinstance(check, Check) for check in found)
     passed = [check.passed for check in found]
-    assert passed == [True, True, True, True if name in LINEAR else None, None]
+    assert passed == [True, True, True, True if name in LINEAR else None, True, None]
     assert found[4].detail == (
         "a zero gradient leaves theta where it is" if name != "adamw" else found[4].detail
     )  # fmt: skip
@@ -121,8 +121,8 @@ def test_a_rule_of_ones_own_is_checked():
         name="momentum", parameters={beta: Parameter("9/10", within="[0, 1)")}, state={m: State()},
         equations=((m, beta * m - alpha * g), (theta, theta + m)),
     )  # fmt: skip
-    assert [check.passed for check in check_rule(mine)] == [True, True, True, True, None]
-    assert [check.passed for check in check_rule("momentum(beta=1/3)")] == [True, True, True, True, None]
+    assert [check.passed for check in check_rule(mine)] == [True, True, True, True, True, None]
+    assert [check.passed for check in check_rule("momentum(beta=1/3)")] == [True, True, True, True, True, None]
     with pytest.raises(UnknownNameError):
         check_rule("momentun")
 
@@ -154,3 +154,11 @@ def test_the_learning_rate_of_the_theory_check_is_inside_the_stable_set():
     for name, limit in (("sgd", 2), ("momentum", sp.Rational(19, 5)), ("nesterov", sp.Rational(19, 14)), ("ema_momentum", 38)):
         assert checks._learning_rate(rules.get(name)) == pytest.approx(float(limit) / 4)
     assert checks._learning_rate(rules.get("adam")) == 0.01
+
+
+def test_a_rule_that_climbs_is_named():
+    from optlab.rules import Rule, alpha, g, theta
+
+    climbing = Rule(name="climbing", equations=((theta, theta + alpha * g),))
+    with pytest.raises(CheckFailed, match=r"descends: .* a sign may be wrong"):
+        check_rule(climbing)
