@@ -319,7 +319,7 @@ BAD = {
     "option of no name": (lambda: rules.get("adam", eps_placement=["inside"]), "eps_placement"),
     "unknown option": (lambda: rules.get("adam", beta_1=0.5), "unknown option of adam 'beta_1'; did you mean 'beta1'"),
     "near miss": (lambda: rules.get("adma"), "unknown rule 'adma'; did you mean 'adam'"),
-    "nothing near": (lambda: rules.get("zzzzzz"), r"unknown rule 'zzzzzz'; \(known: sgd"),
+    "nothing near": (lambda: rules.get("zzzzzz"), r"unknown rule 'zzzzzz' \(known: sgd"),
     "no text": (lambda: rules.get(3), "3 is no rule"),
     "positional": (lambda: rules.get("momentum(0.5)"), r"options go by name"),
     "unclosed": (lambda: rules.get("momentum(beta=0.5"), "cannot read 'momentum"),
