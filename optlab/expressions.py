@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 import sympy as sp
 from sympy.core.function import AppliedUndef
@@ -19,7 +19,6 @@ from optlab.errors import InputError, UnknownNameError
 from optlab.symbols import alpha, g, symbol, sympify, t, theta, time
 
 Equations = tuple[tuple[sp.Symbol, sp.Expr], ...]
-Self = TypeVar("Self", bound="Parametrized")
 
 
 def positive_first(terms: Iterable[sp.Expr]) -> list[sp.Expr]:
@@ -27,14 +26,19 @@ def positive_first(terms: Iterable[sp.Expr]) -> list[sp.Expr]:
     return sorted(terms, key=lambda term: bool(term.could_extract_minus_sign()))
 
 
-class _Latex(LatexPrinter):
+class PositiveFirst:
+    """Mixed into a SymPy printer, before it: sums are printed with their negative terms last."""
+
     def _as_ordered_terms(self, expr: sp.Expr, order: str | None = None) -> list[sp.Expr]:
-        return positive_first(super()._as_ordered_terms(expr, order))
+        return positive_first(super()._as_ordered_terms(expr, order))  # type: ignore[misc]
 
 
-class _Text(StrPrinter):
-    def _as_ordered_terms(self, expr: sp.Expr, order: str | None = None) -> list[sp.Expr]:
-        return positive_first(super()._as_ordered_terms(expr, order))
+class _Latex(PositiveFirst, LatexPrinter):
+    pass
+
+
+class _Text(PositiveFirst, StrPrinter):
+    pass
 
 
 def text(expression: sp.Basic) -> str:
@@ -165,6 +169,10 @@ class Parametrized:
                 raise InputError(f"{self.name} needs a value for {parameter}: give {parameter}=... (it must lie in {record.within})")
             out[parameter] = value
         return out
+
+    def _numbers(self) -> list[object]:
+        """Each parameter and the text of its bound or default value, flat, for the identity."""
+        return [item for key, record in self.parameters.items() for item in (key, str(self.bound.get(key, record.default)))]
 
     def _identity(self) -> tuple[object, ...]:
         raise NotImplementedError
@@ -351,8 +359,7 @@ class Rule(Parametrized):
     def _identity(self) -> tuple[object, ...]:
         pairs = [item for pair in self.equations for item in pair]
         inits = [item for key, value in self.initial.items() for item in (key, value, self.state[key].kind)]
-        numbers = [item for key, record in self.parameters.items() for item in (key, str(self.bound.get(key, record.default)))]
-        return (*pairs, self.gradient_at, *inits, *numbers)
+        return (*pairs, self.gradient_at, *inits, *self._numbers())
 
     @property
     def coordinate_states(self) -> tuple[sp.Symbol, ...]:
@@ -419,5 +426,4 @@ class Schedule(Parametrized):
         return f"\\alpha_t = {latex(self.expression)}"
 
     def _identity(self) -> tuple[object, ...]:
-        numbers = [item for key, record in self.parameters.items() for item in (key, str(self.bound.get(key, record.default)))]
-        return (self.expression, *numbers)
+        return (self.expression, *self._numbers())

@@ -122,6 +122,11 @@ class Problem:
         return isinstance(other, Problem) and self.fingerprint == other.fingerprint
 
 
+def _pieces(loss: sp.Expr) -> dict[str, sp.Expr]:
+    """A loss of the prediction z, with its first two derivatives."""
+    return {"loss": loss, "gradient": sp.diff(loss, z), "curvature": sp.diff(loss, z, 2)}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Separable(Problem):
     """``f = sum_i phi(z_i; lam_i)`` with ``z = Q theta``: Q the identity, or a random rotation drawn from ``rotation``."""
@@ -132,7 +137,7 @@ class Separable(Problem):
     shape: ClassVar[str] = "separable"
 
     def expressions(self) -> dict[str, sp.Expr]:
-        return {"loss": self.loss, "gradient": sp.diff(self.loss, z), "curvature": sp.diff(self.loss, z, 2)}
+        return _pieces(self.loss)
 
     def numbers(self) -> dict[str, Any]:
         return super().numbers() | {"spectrum": self.spectrum, "rotation": self.rotation}
@@ -151,7 +156,6 @@ class Rows(Problem):
     rows: array[float]  #: n * dim numbers, row by row
     targets: array[float]
     sampling: str = "replacement"
-    weights: tuple[float, ...] | None = None
     shape: ClassVar[str] = "rows"
 
     def __post_init__(self) -> None:
@@ -164,7 +168,7 @@ class Rows(Problem):
         return len(self.targets)
 
     def expressions(self) -> dict[str, sp.Expr]:
-        return {"loss": self.loss, "gradient": sp.diff(self.loss, z), "curvature": sp.diff(self.loss, z, 2)}
+        return _pieces(self.loss)
 
     def numbers(self) -> dict[str, Any]:
         digest = hashlib.sha256(self.rows.tobytes() + self.targets.tobytes()).hexdigest()[:16]

@@ -14,10 +14,13 @@ from scipy.special import stdtrit
 
 from optlab import bounds, problems, rules, schedules
 from optlab.ensemble.agreement import Agreement, compare
+from optlab.ensemble.bind import learning_rates
+from optlab.ensemble.predict import predict
 from optlab.experiments.comparison import Run
 from optlab.experiments.spec import Regimes
 from optlab.experiments.sweep import simulation_cell
 from optlab.expressions import Schedule
+from optlab.objectives import Problem
 
 TOLERANCE = 0.02
 CONFIDENCE = 0.99
@@ -122,12 +125,9 @@ def _pooled(simulated: xr.Dataset) -> xr.Dataset:
     return xr.Dataset({"loss_mean": mean, "loss_variance": within}, attrs=simulated.attrs)
 
 
-def _weighted_average(problem: object, schedule: Schedule, spec: Regimes, exact: xr.Dataset) -> np.ndarray:
+def _weighted_average(problem: Problem, schedule: Schedule, spec: Regimes, exact: xr.Dataset) -> np.ndarray:
     """The alpha-weighted average of the exact expected losses before each recorded step."""
-    from optlab.ensemble.bind import learning_rates
-    from optlab.ensemble.predict import predict
-
-    every = predict("sgd", problem, schedule=schedule, steps=spec.steps, batch=1, record=range(spec.steps + 1), coordinates=False)  # type: ignore[arg-type]
+    every = predict("sgd", problem, schedule=schedule, steps=spec.steps, batch=1, record=range(spec.steps + 1), coordinates=False)
     alphas = learning_rates(schedule, spec.steps)
     sums = np.concatenate([[np.nan], np.cumsum(alphas * every.loss_mean.values[:-1]) / np.cumsum(alphas)])
     return sums[exact.step.values]

@@ -8,7 +8,7 @@ from typing import Any
 import sympy as sp
 from sympy.printing.mathml import MathMLPresentationPrinter
 
-from optlab.expressions import Rule, positive_first
+from optlab.expressions import PositiveFirst, Rule
 from optlab.symbols import theta
 
 _LETTERS = {
@@ -18,7 +18,7 @@ _LETTERS = {
 }  # fmt: skip
 
 
-class _Printer(MathMLPresentationPrinter):
+class _Printer(PositiveFirst, MathMLPresentationPrinter):
     def _print_Symbol(self, sym: sp.Symbol, style: str = "plain") -> Any:
         name = sym.name
         if name == "s2":
@@ -35,9 +35,6 @@ class _Printer(MathMLPresentationPrinter):
             digits.appendChild(self.dom.createTextNode(number))
             node = self._pair("msub", node, digits)
         return node
-
-    def _as_ordered_terms(self, expr: sp.Expr, order: str | None = None) -> list[sp.Expr]:
-        return positive_first(super()._as_ordered_terms(expr, order))
 
     def _print_Mul(self, expr: sp.Mul) -> Any:
         """Factor by factor, so that 2 (beta + 1) / lam stays factored."""

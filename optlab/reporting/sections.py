@@ -52,9 +52,10 @@ def rule_cards(chosen: Sequence[Rule], kappas: Sequence[float]) -> list[dict[str
         else:
             note = "Not linear in the gradient: no transition matrix and no exact expectation; simulated below."
         shown = ", ".join(f"{_letter(str(p))} = {float(v):g}" for p, v in rule.values.items())
-        facts.insert(0, ("defaults", shown)) if shown else None
+        if shown:
+            facts.insert(0, ("defaults", shown))
         out.append({
-            "name": rule.label() if rule.chosen or rule.bound else rule.name, "summary": rule.summary, "equations": equations(rule),
+            "name": rule.label(), "summary": rule.summary, "equations": equations(rule),
             "facts": facts, "note": note, "reference": rule.reference, "color": color_of(rule.name, position),
         })  # fmt: skip
     return out
