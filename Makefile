@@ -4,9 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
+PEERS := $(VENV)/.peers
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help report test lint format doctor clean
+.PHONY: help report test peers lint format doctor clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -22,11 +23,18 @@ $(DEV): $(RUN) pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
+$(PEERS): $(DEV) pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
+	@touch $@
+
 report: $(RUN) ## derive, simulate and verify; writes reports/convergence/index.html
 	$(BIN)/optlab report
 
 test: $(DEV) ## run the whole test suite, doctests included
 	$(BIN)/python -m pytest -n 2
+
+peers: $(PEERS) ## hold optlab against other libraries (installs torch and PEPit)
+	$(BIN)/python -m pytest -m peers
 
 lint: $(DEV) ## style, types and the layering of the package
 	$(BIN)/ruff check .
