@@ -3,58 +3,105 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
 from optlab import rules
+from optlab.analysis.kept import Kept
 from optlab.analysis.linear import LinearForm, linear_form
-from optlab.errors import UnsupportedError
-from optlab.expressions import Rule
-from optlab.symbols import alpha, lam, s2, z
+from optlab.analysis.stability import LARGEST, jury_conditions, positive_set
+from optlab.errors import InputError, UnsupportedError
+from optlab.expressions import Rule, exact
+from optlab.symbols import alpha, lam, s2, symbol, z
+
+if TYPE_CHECKING:
+    from optlab.analysis.optimal import Optimal
+
+T = TypeVar("T")
+B, sigma = symbol("B"), symbol("sigma")
+
+
+def kept(derive: Callable[[Any], T]) -> cached_property[T]:
+    """A derived quantity: computed once in a process, and read from disk where an earlier process kept it."""
+
+    def value(self: Mode) -> T:
+        return self.kept.get(derive.__name__, lambda: derive(self))
+
+    value.__doc__ = derive.__doc__
+    return cached_property(value)
 
 
 class Mode:
-    """The behavior of a linear rule along one eigen-direction, as SymPy objects in alpha, lam, s2 and unbound hyper-parameters."""
+    """The behavior of a linear rule along one eigen-direction, as SymPy objects in alpha, lam, s2 and unbound hyper-parameters.
 
-    def __init__(self, rule: Rule) -> None:
-        self.rule = rule
-        self.form: LinearForm = linear_form(rule).steady()
+    ``curvature`` is lam, or a positive number that stands in its place.
+    """
+
+    def __init__(self, rule: Rule, curvature: sp.Expr = lam) -> None:
+        self.rule, self.curvature = rule, curvature
+        self.kept = Kept("mode", rule.fingerprint, rule.name, str(curvature))
 
     @cached_property
+    def form(self) -> LinearForm:
+        """The update as ``s' = A s + b g`` with g taken at ``c . s``, as it is for large t."""
+        return linear_form(self.rule).steady()
+
+    @kept
     def transition_matrix(self) -> sp.ImmutableMatrix:
         """The matrix of one step of (theta, states...) without noise."""
-        return self.form.transition(lam)
+        return self.form.transition(self.curvature)
+
+    @kept
+    def _coefficients(self) -> tuple[sp.Expr, ...]:
+        return tuple(self.transition_matrix.charpoly(z.name).all_coeffs())
 
     @cached_property
     def characteristic_polynomial(self) -> sp.Poly:
         """det(z I - M) as a polynomial in z."""
-        return sp.Poly(self.transition_matrix.charpoly(z.name).as_expr().xreplace({sp.Symbol(z.name): z}), z)
+        return sp.Poly(list(self._coefficients), z)
 
-    @cached_property
+    @kept
     def stability_conditions(self) -> tuple[sp.Expr, ...]:
-        """Expressions that are all positive exactly when both roots lie inside the unit circle (Jury's conditions)."""
-        p = self.characteristic_polynomial
-        n, at = p.degree(), lambda value: sp.expand(p.eval(value))
-        if n > 2:
-            raise UnsupportedError(f"rule {self.rule.name} has {n} states: stability is derived for one and two")
-        first = (at(1), sp.expand((-1) ** n * at(-1)))
-        constant = p.all_coeffs()[-1]
-        return first if n == 1 else (*first, sp.expand(1 - constant), sp.expand(1 + constant))
+        """Expressions that are all positive exactly when every root lies inside the unit circle (Jury's conditions)."""
+        n = len(self._coefficients) - 1
+        if n > LARGEST:
+            raise UnsupportedError(f"rule {self.rule.name} has {n} states: stability is derived for up to {LARGEST}")
+        return jury_conditions(self._coefficients)
 
-    @cached_property
+    @kept
     def stable_set(self) -> sp.Set:
         """The learning rates alpha > 0 for which the noiseless iteration converges.
 
-        Every condition that is linear in alpha bounds it on one side, so the set is one interval.
+        Where every condition is linear in alpha each bounds it on one side, and the set is one interval, for any
+        hyper-parameters. Else the hyper-parameters must be bound, and the set is a union of intervals between roots.
         """
+        conditions = self.stability_conditions
+        if all(sp.degree(condition, alpha) <= 1 for condition in conditions):
+            return self._between_linear(conditions)
+        scaled = [sp.expand(condition.xreplace({alpha: alpha / lam})) for condition in conditions]
+        if any(condition.has(lam) for condition in scaled):
+            if any(condition.has(lam) for condition in conditions):
+                raise UnsupportedError(
+                    f"rule {self.rule.name}: stability is not a matter of alpha*lam alone; give the curvature, analyze(rule, curvature=1)"
+                )
+            scaled = list(conditions)
+        free = sorted(str(s) for s in set().union(*(condition.free_symbols for condition in scaled)) - {alpha})
+        if free:
+            raise UnsupportedError(
+                f"rule {self.rule.name}: the stability conditions are not linear in alpha; bind {', '.join(free)} with with_() for the set"
+            )
+        found = positive_set(scaled, alpha)
+        return found if scaled == list(conditions) else _divided(found, lam)
+
+    def _between_linear(self, conditions: tuple[sp.Expr, ...]) -> sp.Set:
         lower: list[sp.Expr] = []
         upper: list[sp.Expr] = []
-        for condition in self.stability_conditions:
+        for condition in conditions:
             poly = sp.Poly(condition, alpha)
-            if poly.degree() > 1:
-                raise UnsupportedError(f"rule {self.rule.name}: the stability condition {condition} > 0 is not linear in alpha")
             slope, value = (poly.coeff_monomial(alpha), poly.coeff_monomial(1))
             direction = self._sign(slope)
             if direction == 0:
@@ -73,9 +120,10 @@ class Mode:
 
     @property
     def stability_limit(self) -> sp.Expr:
-        """The end of the stable interval that starts at alpha = 0 (0 if there is none)."""
+        """The end of the component of the stable set that starts at alpha = 0 (0 if there is none)."""
         stable = self.stable_set
-        return stable.end if isinstance(stable, sp.Interval) and stable.start == 0 else sp.Integer(0)
+        pieces = stable.args if isinstance(stable, sp.Union) else (stable,)
+        return next((piece.end for piece in pieces if isinstance(piece, sp.Interval) and piece.start == 0), sp.Integer(0))
 
     def _least(self, bounds: list[sp.Expr]) -> list[sp.Expr]:
         """The bounds without those that another one never exceeds."""
@@ -132,47 +180,105 @@ class Mode:
             chosen[s] = part if bounded else part / (1 - part)
         return int(sp.sign(e.xreplace(chosen)))
 
-    @cached_property
+    @kept
     def spectral_radius(self) -> sp.Expr:
-        """The largest modulus of an eigenvalue of the transition matrix: the factor that an error shrinks by per step."""
-        coefficients = self.characteristic_polynomial.all_coeffs()
-        if len(coefficients) == 2:
-            return sp.Abs(coefficients[1])
-        if len(coefficients) > 3:
-            raise UnsupportedError(
-                f"rule {self.rule.name} has {len(coefficients) - 1} states: the radius has a closed form for one and two"
-            )
-        trace, determinant = sp.factor(-coefficients[1]), sp.factor(coefficients[2])
-        discriminant = sp.factor(trace**2 - 4 * determinant)
-        return sp.Piecewise((sp.sqrt(determinant), discriminant < 0), ((sp.Abs(trace) + sp.sqrt(discriminant)) / 2, True))
+        """The largest modulus of an eigenvalue of the transition matrix: the factor that an error shrinks by per step.
 
-    @cached_property
+        A closed form wherever the characteristic polynomial has factors of degree one and two only.
+        """
+        moduli = []
+        for factor, _ in sp.factor_list(self.characteristic_polynomial.as_expr(), z)[1]:
+            poly = sp.Poly(factor, z)
+            leading, *rest = poly.all_coeffs()
+            coefficients = [sp.factor(c / leading) for c in rest]
+            if len(coefficients) > 2:
+                raise UnsupportedError(
+                    f"rule {self.rule.name}: its characteristic polynomial has a factor of degree {len(coefficients)}, "
+                    "and the radius has a closed form for one and two"
+                )
+            if len(coefficients) == 1:
+                moduli.append(sp.Abs(coefficients[0]))
+                continue
+            trace, determinant = sp.factor(-coefficients[0]), coefficients[1]
+            discriminant = sp.factor(trace**2 - 4 * determinant)
+            moduli.append(sp.Piecewise((sp.sqrt(determinant), discriminant < 0), ((sp.Abs(trace) + sp.sqrt(discriminant)) / 2, True)))
+        return moduli[0] if len(moduli) == 1 else sp.Max(*moduli)
+
+    @kept
     def stationary_covariance(self) -> sp.ImmutableMatrix:
         """The covariance P = M P M' + s2 b b' that the noisy iteration settles to, where it is stable."""
-        M, k = self.transition_matrix, len(self.form.states)
+        solution = self._lyapunov(s2 * self.form.b * self.form.b.T)
+        return sp.ImmutableMatrix(solution.applyfunc(self._tidy))
+
+    def _lyapunov(self, source: sp.Matrix) -> sp.Matrix:
+        """The symmetric solution of X = M X M' + source, by exact elimination on its upper triangle."""
+        M, k = self.transition_matrix, self.transition_matrix.rows
         pairs = [(i, j) for i in range(k) for j in range(i, k)]
         place = {pair: n for n, pair in enumerate(pairs)} | {(j, i): n for n, (i, j) in enumerate(pairs)}
         system = sp.zeros(len(pairs), len(pairs))
         right = sp.zeros(len(pairs), 1)
         for row, (i, j) in enumerate(pairs):
             system[row, row] += 1
-            right[row] = s2 * self.form.b[i] * self.form.b[j]
+            right[row] = source[i, j]
             for p in range(k):
                 for q in range(k):
                     system[row, place[p, q]] -= M[i, p] * M[j, q]
         both = DomainMatrix.from_Matrix(system.row_join(right).applyfunc(sp.expand)).to_field()
         solution = both[:, : len(pairs)].lu_solve(both[:, len(pairs) :]).to_Matrix()
-        return sp.ImmutableMatrix(k, k, lambda i, j: self._tidy(solution[place[i, j]]))
+        return sp.Matrix(k, k, lambda i, j: solution[place[i, j]])
 
     @property
     def stationary_variance(self) -> sp.Expr:
         """The variance of theta that constant steps settle to; the expected loss floor is lam/2 times it."""
         return self.stationary_covariance[0, 0]
 
+    @property
+    def noise_floor(self) -> sp.Expr:
+        """The expected loss lam/2 E theta^2 that constant steps settle to under batches of B with noise sigma per sample: O(1/B)."""
+        return sp.factor_terms(self.curvature / 2 * self.stationary_variance.subs(s2, sigma**2 / B))
+
+    def optimal(self, *, mu: object = None, L: object = None, condition_number: object = None, certify: bool = True) -> Optimal:
+        """The learning rate and hyper-parameters that minimize the worst spectral radius over curvatures in [mu, L], with a certificate.
+
+        Parameters
+        ----------
+        mu, L
+            Exact numbers 0 < mu <= L; or ``condition_number`` >= 1 for mu = 1. None of them: symbols, and closed forms in
+            mu, L and kappa = L/mu.
+        certify
+            Verify the result: equations by algebra, multipliers and a grid at several condition numbers.
+
+        Returns
+        -------
+        Optimal
+            Its ``status`` says what kind of answer it is (see :data:`optlab.analysis.optimal.STATUSES`); every hyper-parameter
+            that is not bound is tuned, and is an attribute by its name.
+
+        Raises InputError unless 0 < mu <= L; UnsupportedError for more than four states, or for symbols where the characteristic
+        polynomial depends on alpha and lam otherwise than by alpha*lam.
+
+        >>> import optlab as ol
+        >>> tuned = ol.analyze("nesterov").optimal()
+        >>> tuned.alpha, tuned.certificate.holds
+        (4/(3*L + mu), True)
+        """
+        from optlab.analysis.optimal import pack, read_spectrum, unpack
+
+        def derive() -> dict[str, Any]:
+            from optlab.analysis.minimax import derive
+
+            return pack(derive(self.rule, numbers, certify))
+
+        numbers = read_spectrum(mu, L, condition_number)
+        if self.curvature != lam:
+            raise InputError(f"{self!r} has a curvature of its own: analyze the rule without curvature= to tune it over [mu, L]")
+        spectrum = "" if numbers is None else f" {numbers[0]} {numbers[1]}"
+        return unpack(self.rule, self.kept.get(f"optimal{spectrum}{'' if certify else ' unverified'}", derive))
+
     def items(self) -> dict[str, sp.Basic]:
         """Every derived quantity by name (those that this rule has)."""
         out: dict[str, sp.Basic] = {}
-        names = "transition_matrix characteristic_polynomial stable_set stability_limit spectral_radius stationary_variance"
+        names = "transition_matrix characteristic_polynomial stable_set stability_limit spectral_radius stationary_variance noise_floor"
         for name in names.split():
             try:
                 value = getattr(self, name)
@@ -182,19 +288,28 @@ class Mode:
         return out
 
     def __repr__(self) -> str:
-        return f"<mode of {self.rule.label()} on f = lam/2 theta^2>"
+        return f"<mode of {self.rule.label()} on f = {self.curvature}/2 theta^2>"
+
+
+def _divided(stable: sp.Set, by: sp.Expr) -> sp.Set:
+    """Every interval end divided by a positive symbol."""
+    pieces = stable.args if isinstance(stable, sp.Union) else (stable,)
+    return sp.Union(*(sp.Interval.open(piece.start / by, piece.end / by) if isinstance(piece, sp.Interval) else piece for piece in pieces))
 
 
 @lru_cache(maxsize=256)
-def _mode(rule: Rule) -> Mode:
-    return Mode(rule)
+def _mode(rule: Rule, curvature: sp.Expr) -> Mode:
+    mode = Mode(rule, curvature)
+    mode.kept.get("states", lambda: len(linear_form(rule).states))  # raises for a rule that is not linear
+    return mode
 
 
-def analyze(rule: Rule | str) -> Mode:
+def analyze(rule: Rule | str, *, curvature: object = None) -> Mode:
     """Derive what a linear rule does on one eigen-direction ``f = lam/2 theta^2`` with gradient noise of variance ``s2``.
 
-    Bound hyper-parameters are numbers in the result; the others stay symbols. Source: the linear-systems view of
-    Polyak (1964) and Lessard, Recht & Packard (SIAM J. Optim. 26(1), 2016); stability by Jury's conditions.
+    Bound hyper-parameters are numbers in the result; the others stay symbols. ``curvature`` puts a number in the place of lam.
+    Source: the linear-systems view of Polyak (1964) and Lessard, Recht & Packard (SIAM J. Optim. 26(1), 2016); stability by
+    Jury's conditions for up to four states.
 
     Raises NotLinearError for a rule whose update is not linear in its state and gradient.
 
@@ -204,4 +319,7 @@ def analyze(rule: Rule | str) -> Mode:
     >>> ol.analyze("sgd").stationary_variance
     alpha*s2/(lam*(-alpha*lam + 2))
     """
-    return _mode(rules.get(rule))
+    value = lam if curvature is None else exact(curvature, "curvature")
+    if value != lam and value <= 0:
+        raise InputError(f"curvature = {value} must be positive: the eigen-direction is f = curvature/2 theta^2")
+    return _mode(rules.get(rule), value)

@@ -24,12 +24,12 @@ from optlab.files import write_atomically
 _MARK = "# --- template ---\n"
 
 
-def cache_folder() -> Path:
-    """Where generated kernels live: ``$OPTLAB_CACHE``, else the user's cache folder, else a private temporary one."""
+def cache_folder(room: str = "kernels") -> Path:
+    """Where generated kernels (or another room's files) live: in ``$OPTLAB_CACHE``, else the user's cache folder, else a private one."""
     from platformdirs import user_cache_path
 
     asked = os.environ.get("OPTLAB_CACHE")
-    folder = (Path(asked).expanduser() if asked else user_cache_path("optlab")) / "kernels"
+    folder = (Path(asked).expanduser() if asked else user_cache_path("optlab")) / room
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
@@ -37,7 +37,8 @@ def cache_folder() -> Path:
     except OSError as error:
         if asked:
             raise OptlabError(f"OPTLAB_CACHE={asked}: cannot write there ({error.strerror}); name a folder you can write to") from None
-        folder = _private_folder()
+        folder = _private_folder() / room
+        folder.mkdir(exist_ok=True)
     return folder
 
 

@@ -12,7 +12,7 @@ from scipy.linalg import solve_discrete_lyapunov
 import optlab as ol
 from optlab import rules
 from optlab.analysis import LinearForm, analyze, free_parameters, is_linear, linear_form
-from optlab.errors import NotLinearError, UnsupportedError
+from optlab.errors import NotLinearError
 from optlab.expressions import text
 from optlab.rules import Parameter, Rule, State, alpha, g, lam, symbol, theta
 from optlab.symbols import s2, z
@@ -250,19 +250,6 @@ def test_a_scalar_state_is_refused():
     rule = Rule(name="counting", state={m: State(init=1, kind="scalar")}, equations=((m, m / 2), (theta, theta - alpha * m * g)))
     with pytest.raises(NotLinearError, match="rule counting carries the scalar state m"):
         analyze(rule)
-
-
-def test_three_states_have_no_closed_form_and_say_so():
-    n = symbol("n1")
-    rule = Rule(
-        name="triple", state={m: State(), n: State()}, equations=((m, m / 2 + g), (n, n / 3 + m), (theta, theta - alpha * n)),
-    )  # fmt: skip
-    mode = analyze(rule)
-    for name in ("stability_conditions", "spectral_radius"):
-        with pytest.raises(UnsupportedError, match="rule triple has 3 states"):
-            getattr(mode, name)
-    assert {"transition_matrix", "characteristic_polynomial"} <= mode.items().keys()
-    assert "stability_limit" not in mode.items()
 
 
 # --- printing and reading back ---
