@@ -11,6 +11,7 @@ from optlab import rules
 from optlab.analysis.minimax import _certify
 from optlab.analysis.optimal import STATUSES, kappa
 from optlab.analysis.search import Program, rate
+from optlab.analysis.tuning import tune
 from optlab.errors import InputError, NotLinearError, UnsupportedError
 from optlab.rules import Parameter, Rule, State, alpha, g, symbol, theta
 from optlab.symbols import L, mu
@@ -67,7 +68,7 @@ def test_numbers_agree_with_the_closed_form_and_with_the_numeric_tuning(name, sp
     for key, value in parameters.items():
         assert abs(sp.N(getattr(exact, key) - value.subs(given_), 40)) < sp.Float(10) ** -30
     at = ol.analyze(name).optimal().at(*map(float, (low, high)))
-    tuned = ol.analysis.tuning.tune(name, float(low), float(high))
+    tuned = tune(name, float(low), float(high))
     assert tuned.rate == pytest.approx(at["rate"], rel=1e-10)
     assert tuned.alpha == pytest.approx(at["alpha"], rel=1e-7)
 
