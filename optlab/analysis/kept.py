@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import sympy as sp
 
 from optlab.codegen.module import cache_folder
 from optlab.files import write_atomically
+from optlab.statements import Statement
 from optlab.symbols import sympify
 
 _SOURCES = ("analysis", "norms", "expressions.py", "statements.py", "symbols.py")
@@ -39,7 +40,9 @@ def as_text(value: Any) -> Any:
     """The value with every expression as text: what JSON holds."""
     if isinstance(value, (sp.Basic, sp.MatrixBase)):
         return {"formula": str(value)}
-    if isinstance(value, dict):
+    if isinstance(value, Statement):
+        return {"statement": {name: as_text(item) for name, item in vars(value).items()}}
+    if isinstance(value, Mapping):
         return {"table": [[as_text(key), as_text(item)] for key, item in value.items()]}
     if isinstance(value, (list, tuple)):
         return [as_text(item) for item in value]
@@ -51,7 +54,11 @@ def as_text(value: Any) -> Any:
 def from_text(value: Any) -> Any:
     """The inverse of :func:`as_text`; lists become tuples."""
     if isinstance(value, dict):
-        return sympify(value["formula"]) if "formula" in value else {from_text(key): from_text(item) for key, item in value["table"]}
+        if "formula" in value:
+            return sympify(value["formula"])
+        if "statement" in value:
+            return Statement(**{name: from_text(item) for name, item in value["statement"].items()})
+        return {from_text(key): from_text(item) for key, item in value["table"]}
     return tuple(from_text(item) for item in value) if isinstance(value, list) else value
 
 
@@ -102,4 +109,8 @@ class Kept:
 def _same(read: Any, value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return isinstance(read, tuple) and len(read) == len(value) and all(map(_same, read, value))
+    if isinstance(value, Mapping):
+        return isinstance(read, Mapping) and read.keys() == value.keys() and all(_same(read[key], value[key]) for key in value)
+    if isinstance(value, Statement):
+        return isinstance(read, Statement) and all(_same(getattr(read, name), item) for name, item in vars(value).items())
     return bool(read == value)

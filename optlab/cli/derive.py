@@ -1,33 +1,56 @@
-"""``optlab derive``: what follows from a rule's definition."""
+"""``optlab derive``: what follows from a definition."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from optlab.cli.output import print_json, print_table
 
+if TYPE_CHECKING:
+    from optlab.expressions import Rule
+    from optlab.reporting.derivation import Part
+
 
 def derive(
-    rule: Annotated[str, typer.Argument(help="A rule: its name, 'name(option=value)', or path/to/file.py:NAME.")],
+    rule: Annotated[
+        str | None,
+        typer.Argument(help="A rule: its name, 'name(option=value)', or path/to/file.py:NAME; or a normalization, such as layer_norm."),
+    ] = None,
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,
+    mathml: Annotated[bool, typer.Option("--mathml", help="Print MathML, a formula a line.")] = False,
     source: Annotated[bool, typer.Option("--source", help="Print the Python that is generated and compiled.")] = False,
     dtype: Annotated[str, typer.Option(help="With --source: float64 or float32.")] = "float64",
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document; formulas read back with optlab.sympify.")] = False,
+    bounds: Annotated[bool, typer.Option("--bounds", help="The convergence bounds: all of them, or those that speak of RULE.")] = False,
+    mu: Annotated[str | None, typer.Option(help="Smallest curvature: the best tuning as exact numbers (with --L).")] = None,
+    largest: Annotated[str | None, typer.Option("--L", help="Largest curvature.")] = None,
+    condition_number: Annotated[str | None, typer.Option(help="The same by condition number, with mu = 1.")] = None,
+    curvature: Annotated[str | None, typer.Option(help="A number in the place of lam.")] = None,
 ) -> int:
-    """Equations, transition matrix, stability, spectral radius and noise floor of a rule.
+    """Derive what a rule does, from its equations alone.
+
+    For a linear rule: transition matrix, stability, spectral radius, noise floor and the best tuning with its certificate;
+    for an adaptive one: first step, frozen-scale stability, cycles and more, each with how it is known. Or --bounds.
 
     Example: optlab derive "momentum(beta=9/10)"
     """
-    from optlab import analyze, rules
-    from optlab.analysis import is_linear
     from optlab.errors import InputError
-    from optlab.expressions import text
 
+    if sum((latex, mathml, source, json)) > 1:
+        raise InputError("--latex, --mathml, --source and --json exclude each other: give one")
+    if bounds:
+        return _bounds(rule, latex, mathml, json)
+    if rule is None:
+        raise InputError("no rule to derive: name one (optlab derive adam), or ask for the bounds (optlab derive --bounds)")
+    from optlab import norms, rules
+    from optlab.reporting import derivation
+
+    if rule in norms.names():
+        return _norm(rule, latex, mathml, json)
     chosen = rules.get(rule)
-    if sum((latex, source, json)) > 1:
-        raise InputError("--latex, --source and --json exclude each other: give one")
     if source:
         from optlab.codegen.rules import module_source
 
@@ -35,24 +58,92 @@ def derive(
             raise InputError(f"--dtype {dtype} is unknown: use float64 or float32")
         print(module_source(chosen, dtype))
         return 0
-    derived = analyze(chosen).items() if is_linear(chosen) else {}
-    if latex:
-        from optlab.expressions import latex as to_latex
-
-        print(chosen.latex())
-        for name, value in derived.items():
-            print(f"\n% {name.replace('_', ' ')}\n{to_latex(value)}")
-        return 0
+    spectrum = {"mu": mu, "L": largest, "condition_number": condition_number}
+    parts = derivation.rule_parts(chosen, curvature=curvature, **{key: value for key, value in spectrum.items() if value is not None})
     if json:
-        print_json({
-            "rule": chosen.label(), "summary": chosen.summary, "reference": chosen.reference, "linear": bool(derived),
-            "equations": [{"symbol": str(left), "expression": str(right)} for left, right in chosen.equations],
-            "gradient_at": str(chosen.gradient_at), "state": {str(key): str(value) for key, value in chosen.initial.items()},
-            "parameters": {str(key): str(chosen.bound.get(key, record.default)) for key, record in chosen.parameters.items()},
-            "variants": {key: {"chosen": chosen.chosen[key], "options": list(options)} for key, options in chosen.variants.items()},
-            **{name: str(value) for name, value in derived.items()},
-        })  # fmt: skip
+        print_json(_rule_document(chosen) | _document(parts))
         return 0
+    if latex or mathml:
+        from optlab.reporting.mathml import equations
+
+        print(chosen.latex() if latex else equations(chosen))
+        _print_formulas(parts, latex)
+        return 0
+    _print_rule(chosen)
+    _print_parts(parts)
+    return 0
+
+
+def _bounds(rule: str | None, latex: bool, mathml: bool, json: bool) -> int:
+    from optlab.reporting import derivation
+
+    parts = derivation.bound_parts(rule)
+    if json:
+        print_json({"bounds": {part.name: derivation.plain(part) for part in parts}})
+    elif latex or mathml:
+        _print_formulas(parts, latex)
+    else:
+        _print_parts(parts)
+    return 0
+
+
+def _norm(name: str, latex: bool, mathml: bool, json: bool) -> int:
+    from optlab import norms
+    from optlab.reporting import derivation
+
+    norm = norms.get(name)
+    parts = derivation.norm_parts(norm)
+    if json:
+        print_json({"norm": name, "reference": norm.reference} | _document(parts))
+    elif latex or mathml:
+        _print_formulas(parts, latex)
+    else:
+        print(f"{name}: {norm.summary}\n{norm.reference}")
+        _print_parts(parts)
+    return 0
+
+
+def _rule_document(chosen: Rule) -> dict[str, Any]:
+    from optlab.analysis import is_linear
+
+    return {
+        "rule": chosen.label(), "summary": chosen.summary, "reference": chosen.reference, "linear": is_linear(chosen),
+        "equations": [{"symbol": str(left), "expression": str(right)} for left, right in chosen.equations],
+        "gradient_at": str(chosen.gradient_at), "state": {str(key): str(value) for key, value in chosen.initial.items()},
+        "parameters": {str(key): str(chosen.bound.get(key, record.default)) for key, record in chosen.parameters.items()},
+        "variants": {key: {"chosen": chosen.chosen[key], "options": list(options)} for key, options in chosen.variants.items()},
+    }  # fmt: skip
+
+
+def _document(parts: Sequence[Part]) -> dict[str, Any]:
+    """The parts as JSON; the quantities of the mode stand at the top, by their attribute names."""
+    from optlab.reporting.derivation import plain
+
+    out: dict[str, Any] = {}
+    for part in parts:
+        if part.name == "mode":
+            out |= {line.name: str(line.expression) for line in part.lines} | ({"mode_notes": list(part.notes)} if part.notes else {})
+        else:
+            out[part.name] = plain(part)
+    return out
+
+
+def _print_formulas(parts: Sequence[Part], latex: bool) -> None:
+    from optlab.expressions import latex as to_latex
+    from optlab.reporting.mathml import mathml as to_mathml
+
+    for part in parts:
+        for line in part.lines:
+            head = line.label if part.name == line.name else f"{part.name.replace('_', ' ')}: {line.label}"
+            if latex:
+                print(f"\n% {head} ({line.status}{': ' + line.about if line.about else ''})\n{to_latex(line.expression)}")
+            else:
+                print(f"<!-- {head} -->\n{to_mathml(line.expression, display=True)}")
+
+
+def _print_rule(chosen: Rule) -> None:
+    from optlab.expressions import text
+
     print(f"{chosen.label()}: {chosen.summary}" if chosen.summary else chosen.label())
     if chosen.reference:
         print(chosen.reference)
@@ -66,10 +157,19 @@ def derive(
         rows += [(key, chosen.chosen[key], " | ".join(options), "variant") for key, options in chosen.variants.items()]
         print()
         print_table("options", ("name", "value", "range", "meaning"), rows, words=(0, 1, 2, 3))
-    print()
-    if derived:
-        rows2 = [(name.replace("_", " "), text(value)) for name, value in derived.items()]
-        print_table("on f = lam/2 theta^2, gradient noise of variance s2", ("", ""), rows2, words=(0, 1))
-    else:
-        print("The update is not linear in state and gradient, so it has no transition matrix: simulate it (optlab simulate).")
-    return 0
+
+
+def _print_parts(parts: Sequence[Part]) -> None:
+    from optlab.expressions import text
+
+    for part in parts:
+        print()
+        known = {line.status for line in part.lines} - {"derived"}
+        headers, columns = (("", "", "known"), (0, 1, 2)) if known else (("", ""), (0, 1))
+        rows = [(line.label, text(line.expression), line.status)[: len(headers)] for line in part.lines]
+        if rows:
+            print_table(part.title, headers, rows, words=columns)
+        else:
+            print(part.title)
+        for note in part.notes:
+            print(f"  {note}")

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-
-import xarray as xr
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from matplotlib.figure import Figure
 
 from optlab import rules
 from optlab._version import __version__
 from optlab.analysis import is_linear
 from optlab.codegen.module import cache_folder
-from optlab.ensemble.netcdf import to_netcdf
-from optlab.errors import InputError, OptlabError
+from optlab.errors import InputError
 from optlab.experiments import comparison, line_fit, own_problem, ravine, regimes, tables
 from optlab.experiments.advice_cell import advice_cell
 from optlab.experiments.spec import ReportSpec, parse_spec, read_spec
 from optlab.experiments.store import Store
 from optlab.experiments.sweep import Cell, Progress, Runner
-from optlab.files import write_atomically
 from optlab.reporting import sections, summary
 from optlab.reporting.advice import advice_section
+from optlab.reporting.page import Page, versions
 from optlab.reporting.results import Results
-from optlab.reporting.style import png_bytes, style, svg_text
+from optlab.reporting.style import style
 
 
 @dataclass(frozen=True)
@@ -83,11 +77,7 @@ def report(
         "line_fit": line_fit.count(asked.line_fit), "ravine": ravine.count(asked.ravine, names),
     }  # fmt: skip
     total = sum(counts[name] for name in wanted) + own_problem.count(asked.problem, names) + (1 if table else 0)
-    folder = Path(out)
-    try:
-        (folder / "figures").mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OptlabError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from None
+    made = Page(Path(out))
     run = Runner(Store(store or default_store(), on_damage), progress, total)
 
     checks = sum(is_linear(rule) for rule in chosen) * max(len(asked.problem), 1)
@@ -102,7 +92,6 @@ def report(
     if progress:
         progress(total, total, "writing")
 
-    made = _Page(folder)
     with style():
         context: dict[str, Any] = {
             "title": asked.title,
@@ -120,47 +109,19 @@ def report(
     findings = summary.findings(results)
     agrees = all(item.holds for item in results.agreements())
     duration = time.perf_counter() - started
-    packages = ", ".join(f"{name} {version(name)}" for name in ("sympy", "numpy", "scipy", "numba", "xarray", "matplotlib"))
     context |= {
         "findings": findings, "false_alarm": "10⁻⁹", "version": __version__,
         "made": {
             "command": command, "cells": run.computed + run.read, "computed": run.computed, "read": run.read,
-            "duration": f"{duration:.0f} s", "versions": f"optlab {__version__}, {packages}; seed {asked.seed}.",
+            "duration": f"{duration:.0f} s", "versions": f"{versions()}; seed {asked.seed}.",
             "spec": asked.model_dump_json(indent=2), "files": made.files,
         },
     }  # fmt: skip
-    environment = Environment(
-        loader=PackageLoader("optlab.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    page = environment.get_template("report.html.j2").render(context)
-    write_atomically(folder / "index.html", page.encode())
-    numbers = summary.numbers(results) | {"agrees": agrees, "report": str(folder / "index.html")}
-    return ReportResult(folder / "index.html", tuple(map(str, findings)), agrees, numbers, duration, run.computed, run.read)
+    made.page("report.html.j2", context)
+    numbers = summary.numbers(results) | {"agrees": agrees, "report": str(made.folder / "index.html")}
+    return ReportResult(made.folder / "index.html", tuple(map(str, findings)), agrees, numbers, duration, run.computed, run.read)
 
 
 def _advice(asked: ReportSpec, table: tables.Table) -> Cell:
     assert asked.table is not None
     return advice_cell(table, standardize=asked.table.standardize, batch=asked.table.batch, rng=asked.seed)
-
-
-class _Page:
-    """The files beside the page."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.files: list[str] = []
-
-    def figure(self, name: str, figure: Figure, alternative: str) -> str:
-        """Save a figure as SVG and PNG; returns the SVG element, with its text alternative."""
-        svg = svg_text(figure).replace("<svg ", f'<svg role="img" aria-label="{alternative}" ', 1)
-        # ids are unique per file only; the page holds several
-        for marker in ('id="', "url(#", 'xlink:href="#', 'href="#'):
-            svg = svg.replace(marker, f"{marker}{name}-")
-        svg = svg.replace(f"xlink:{name}-href", "xlink:href").replace(f"{name}-{name}-", f"{name}-")
-        write_atomically(self.folder / "figures" / f"{name}.svg", svg.encode())
-        write_atomically(self.folder / "figures" / f"{name}.png", png_bytes(figure))
-        return svg
-
-    def data(self, name: str, data: xr.Dataset) -> None:
-        write_atomically(self.folder / f"{name}.nc", to_netcdf(data))
-        self.files.append(f"{name}.nc")

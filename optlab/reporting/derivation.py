@@ -1,0 +1,157 @@
+"""What is derived of a rule or a normalization, in parts and lines, before it is printed as text, LaTeX, MathML, JSON or HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sympy as sp
+
+from optlab.analysis import analyze, is_linear
+from optlab.analysis.mode import Mode
+from optlab.analysis.optimal import STATUSES, Optimal
+from optlab.errors import UnsupportedError
+from optlab.expressions import Rule
+from optlab.statements import Statement
+from optlab.symbols import lam
+
+ABOUT = {
+    "transition_matrix": "one step of (theta, states...) without noise",
+    "characteristic_polynomial": "det(z I - M)",
+    "stable_set": "learning rates at which the noiseless iteration converges",
+    "stability_limit": "the end of the stable learning rates that start at 0",
+    "spectral_radius": "the factor by which an error shrinks per step",
+    "stationary_variance": "of theta, where the noise leaves it",
+    "noise_floor": "expected loss that constant steps settle to, batches of B, noise sigma per sample",
+    "alpha": "the best learning rate",
+    "rate": "the worst mode's factor per step",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One formula: its name, what it gives, and how it is known."""
+
+    name: str
+    about: str
+    expression: sp.Basic
+    status: str = "derived"
+    how: str = ""
+    reference: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name in words."""
+        return self.name.replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Formulas that belong together."""
+
+    name: str
+    title: str
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...] = ()
+
+
+def rule_parts(rule: Rule, *, curvature: object = None, **spectrum: object) -> list[Part]:
+    """Everything derived of a rule: its mode and minimax tuning if it is linear, else what is known of adaptive rules.
+
+    ``spectrum`` is passed to :meth:`optlab.analysis.mode.Mode.optimal`.
+
+    >>> from optlab import rules
+    >>> [part.name for part in rule_parts(rules.get("sgd"))]
+    ['mode', 'optimal']
+    """
+    if is_linear(rule):
+        mode = analyze(rule, curvature=curvature)
+        return [mode_part(mode), tuning_part(mode, spectrum)] if mode.curvature == lam else [mode_part(mode)]
+    return []
+
+
+def mode_part(mode: Mode) -> Part:
+    """Stability, radius and noise of a linear rule."""
+    lines = tuple(Line(name, ABOUT[name], value) for name, value in mode.items().items())
+    missing = []
+    for name in ("stable_set", "spectral_radius"):
+        try:
+            getattr(mode, name)
+        except UnsupportedError as error:
+            missing.append(f"{name.replace('_', ' ')}: {error}")
+    return Part("mode", f"on f = {mode.curvature}/2 theta^2, gradient noise of variance s2", lines, tuple(missing))
+
+
+def tuning_part(mode: Mode, spectrum: dict[str, object]) -> Part:
+    """The minimax tuning, its equations and its certificate."""
+    title = "best worst-case rate over curvatures in [mu, L], kappa = L/mu"
+    try:
+        tuned = mode.optimal(**spectrum)  # type: ignore[arg-type]
+    except UnsupportedError as error:
+        return Part("optimal", title, (), (str(error),))
+    lines = [Line(name, ABOUT.get(name, "the best value"), value) for name, value in tuned.items().items()]
+    lines += [
+        Line(f"equation {i}", tuned.active[i - 1] if i <= len(tuned.active) else "stationary", e) for i, e in enumerate(tuned.equations, 1)
+    ]
+    lines += [Line(f"polynomial of {name}", "irreducible", value) for name, value in tuned.polynomials.items()]
+    return Part("optimal", title, tuple(lines), tuple(tuning_notes(tuned)))
+
+
+def tuning_notes(tuned: Optimal) -> Iterable[str]:
+    """The status and the certificate in sentences."""
+    yield f"{tuned.status}: {STATUSES[tuned.status]}" + (f" ({tuned.reason})" if tuned.reason else "")
+    for name, (low, high) in tuned.intervals.items():
+        yield f"{name} is the only root of its polynomial in ({float(low):.15g} ± {float(high - low) / 2:.1g})"
+    for witness in tuned.witnesses if tuned.rate is None else ():
+        yield "found: " + ", ".join(f"{name} = {value:.9g}" for name, value in witness.items())
+    certificate = tuned.certificate
+    if certificate is not None:
+        kappas = ", ".join(f"{k:g}" for k in certificate.condition_numbers)
+        yield (
+            f"certificate {'holds' if certificate.holds else 'does not hold'}: equations {'hold by algebra' if certificate.exact else 'not proved'}; "
+            f"multipliers {', '.join(f'{m:.3g}' for m in certificate.multipliers.values())} >= 0 leave {certificate.remainder:.1g} of the gradient; "
+            f"a grid of {certificate.grid} points an axis at kappa {kappas} finds nothing better (nearest {certificate.gap:.2g} of 1 - rate above)"
+        )
+
+
+def statement_lines(statements: Iterable[Statement]) -> tuple[Line, ...]:
+    """Statements as lines."""
+    return tuple(Line(s.name, s.about, s.expression, s.status, s.how, s.reference) for s in statements)
+
+
+def plain(part: Part) -> dict[str, object]:
+    """A part as JSON values: formulas as text that ``optlab.sympify`` reads back, beside what they give and how they are known."""
+    lines = {
+        line.name: {"expression": str(line.expression), "about": line.about, "status": line.status}
+        | ({"how": line.how} if line.how else {})
+        | ({"reference": line.reference} if line.reference else {})
+        for line in part.lines
+    }
+    return {"title": part.title, "formulas": lines, "notes": list(part.notes)}
+
+
+def bound_parts(rule: str | None = None) -> list[Part]:
+    """A part for each convergence bound, or for those that speak of a rule. Raises UnknownNameError for a rule without any."""
+    found = [bounds.get(name) for name in bounds.names()]
+    spoken = list(dict.fromkeys(bound.rule for bound in found))
+    name = None if rule is None else rules.get(rule).name
+    if name is not None and name not in spoken:
+        raise UnknownNameError("rule with a bound", name, spoken)
+    return [bound_part(bound) for bound in found if name is None or bound.rule == name]
+
+
+def bound_part(bound: Bound) -> Part:
+    """A bound, its conditions, what it assumes and how it is known."""
+    lines = [Line(bound.name, f"at least {bound.measures}", bound.expression, bound.status, bound.how, bound.reference)]
+    lines += [Line(f"{s} of {bound.schedule}", "as the theorem fixes it", e, bound.status) for s, e in bound.schedule_values.items()]
+    lines += [Line(f"{s} of {bound.rule}", "as the theorem fixes it", e, bound.status) for s, e in bound.tuning.items()]
+    lines += [Line(f"condition {i}", "needed", c, bound.status) for i, c in enumerate(bound.conditions, 1)]
+    notes = [f"bounds {bound.measures}", *(f"assumes: {a}" for a in bound.assumptions)]
+    notes += [f"{s}: {bound.meaning(s)}" for s in bound.free_symbols if bound.meaning(s)]
+    if bound.tight:
+        notes.append(f"tight: attained by {bound.attained_by}")
+    proof = f"; SymPy verifies {len(bound.obligations)} steps of the proof" if bound.obligations else ""
+    notes += [f"{bound.status}: {bound.how}{proof}", bound.reference]
+    return Part(
+        bound.name, f"{bound.rule}, {bound.schedule} schedule, {bound.functions.replace('_', ' ')} functions", tuple(lines), tuple(notes)
+    )
