@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from optlab import bounds, rules
 from optlab.analysis import analyze, is_linear
 from optlab.analysis.mode import Mode
 from optlab.analysis.optimal import STATUSES, Optimal
-from optlab.errors import UnsupportedError
+from optlab.bounds import Bound
+from optlab.errors import UnknownNameError, UnsupportedError
 from optlab.expressions import Rule
 from optlab.statements import Statement
 from optlab.symbols import lam
@@ -90,9 +92,8 @@ def tuning_part(mode: Mode, spectrum: dict[str, object]) -> Part:
     except UnsupportedError as error:
         return Part("optimal", title, (), (str(error),))
     lines = [Line(name, ABOUT.get(name, "the best value"), value) for name, value in tuned.items().items()]
-    lines += [
-        Line(f"equation {i}", tuned.active[i - 1] if i <= len(tuned.active) else "stationary", e) for i, e in enumerate(tuned.equations, 1)
-    ]
+    for i, equation in enumerate(tuned.equations, 1):
+        lines.append(Line(f"equation {i}", tuned.active[i - 1] if i <= len(tuned.active) else "stationary", equation))
     lines += [Line(f"polynomial of {name}", "irreducible", value) for name, value in tuned.polynomials.items()]
     return Part("optimal", title, tuple(lines), tuple(tuning_notes(tuned)))
 
@@ -105,13 +106,14 @@ def tuning_notes(tuned: Optimal) -> Iterable[str]:
     for witness in tuned.witnesses if tuned.rate is None else ():
         yield "found: " + ", ".join(f"{name} = {value:.9g}" for name, value in witness.items())
     certificate = tuned.certificate
-    if certificate is not None:
-        kappas = ", ".join(f"{k:g}" for k in certificate.condition_numbers)
-        yield (
-            f"certificate {'holds' if certificate.holds else 'does not hold'}: equations {'hold by algebra' if certificate.exact else 'not proved'}; "
-            f"multipliers {', '.join(f'{m:.3g}' for m in certificate.multipliers.values())} >= 0 leave {certificate.remainder:.1g} of the gradient; "
-            f"a grid of {certificate.grid} points an axis at kappa {kappas} finds nothing better (nearest {certificate.gap:.2g} of 1 - rate above)"
-        )
+    if certificate is None:
+        return
+    kappas = ", ".join(f"{k:g}" for k in certificate.condition_numbers)
+    yield f"certificate: {'holds' if certificate.holds else 'does not hold'} at kappa = {kappas}"
+    yield f"  equations: {'hold by algebra' if certificate.exact else 'not proved'}"
+    weights = ", ".join(f"{m:.3g} ({name})" for name, m in certificate.multipliers.items())
+    yield f"  multipliers, all >= 0: {weights}; they leave {certificate.remainder:.1g} of the gradient of the rate"
+    yield f"  a grid of {certificate.grid} points an axis finds nothing better (its best is {certificate.gap:.2g} (1 - rate) above)"
 
 
 def statement_lines(statements: Iterable[Statement]) -> tuple[Line, ...]:

@@ -13,7 +13,7 @@ from optlab.reporting.style import color_of, new_figure
 
 
 def draw_landscape(rule: Rule, kappa: float, ax: Axes | None = None, *, label: bool = True) -> Axes:
-    """The worst spectral radius over curvatures in [1/kappa, 1] of a rule with one hyper-parameter; a star where the derived optimum lies."""
+    """The worst rate over curvatures in [1/kappa, 1] of a rule with one hyper-parameter; a star at the derived optimum."""
     ax = ax or new_figure(4, 3).subplots()
     program = Program(rule, 1 / kappa, 1.0)
     tuned = analyze(rule).optimal().at(1 / kappa, 1.0)
@@ -28,10 +28,9 @@ def draw_landscape(rule: Rule, kappa: float, ax: Axes | None = None, *, label: b
     ax.contour(sizes, values, worst, levels=[1.0], colors="black", linewidths=1.0)
     ax.plot(tuned["alpha"], tuned[name], marker="*", color="#D55E00", markersize=13, markeredgecolor="white", markeredgewidth=0.8)
     ax.set_xscale("log")
-    ax.set(xlabel="α L", ylabel="β" if name == "beta" else name)
-    ax.set_title(
-        f"{rule.name}: error × {best:.4f} per step\nat α L = {tuned['alpha']:.4g}, {'β' if name == 'beta' else name} = {tuned[name]:.4g}"
-    )
+    letter = "β" if name == "beta" else name
+    ax.set(xlabel="α L", ylabel=letter)
+    ax.set_title(f"{rule.name}: error × {best:.4f} per step\nat α L = {tuned['alpha']:.4g}, {letter} = {tuned[name]:.4g}")
     ax.grid(False)
     ax.figure.colorbar(filled, ax=ax, label="speed relative to the best" if label else None, ticks=[0, 0.5, 1])
     return ax
