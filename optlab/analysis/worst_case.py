@@ -37,13 +37,23 @@ def _step(rule: Rule) -> tuple[Any, tuple[float, ...], tuple[float, ...], bool]:
     return sp.lambdify((alpha, t, *rule.parameters), entries, "math"), values, tuple(start), any(t in e.free_symbols for e in entries)
 
 
+@lru_cache(maxsize=64)
+def _chebyshev(degree: int) -> tuple[np.ndarray, np.ndarray]:
+    """Chebyshev points, and the matrix from values there to coefficients (the polynomials are orthogonal at these points)."""
+    points = chebyshev.chebpts1(degree + 1)
+    transform = chebyshev.chebvander(points, degree).T * (2 / (degree + 1))
+    transform[0] /= 2
+    return points, transform
+
+
 def _shrinkage(rule: Rule, rates: list[float], curvatures: np.ndarray) -> np.ndarray:
     """theta_n / theta_0 along each curvature, from rest."""
     entries, values, start, timed = _step(rule)
     k = len(start) + 1
     state = np.zeros((k, len(curvatures)))
     state[0] = 1.0
-    last, A, b, c = None, np.empty(0), np.empty(0), np.empty(0)
+    last: float | None = None
+    A = b = c = np.zeros((k, k))
     for number, rate in enumerate(rates, 1):
         if timed or rate != last:
             flat = np.array(entries(rate, number, *values), float)
@@ -52,9 +62,7 @@ def _shrinkage(rule: Rule, rates: list[float], curvatures: np.ndarray) -> np.nda
     return state[0]
 
 
-def worst_case(
-    rule: Rule | str, mu: float, L: float, steps: int, *, schedule: Schedule | float | str, of: str = "distance"
-) -> WorstCase:
+def worst_case(rule: Rule | str, mu: float, L: float, steps: int, *, schedule: Schedule | float | str, of: str = "distance") -> WorstCase:
     """The largest error after ``steps`` steps without noise, over quadratics with curvatures in [mu, L] and over starts.
 
     theta_n = q(lam) theta_0 along each curvature with a polynomial q of degree n at most, so the worst quadratic has one
@@ -91,15 +99,13 @@ def worst_case(
     candidates = np.array([mu, L])
     if half > 0:
         degree = steps if of == "distance" else 2 * steps + 1
-        points = chebyshev.chebpts1(degree + 1)
+        points, transform = _chebyshev(degree)
         sampled = _shrinkage(chosen, rates, middle + half * points)
         sampled = sampled if of == "distance" else (middle + half * points) * sampled**2
-        # a discrete cosine transform: the Chebyshev polynomials are orthogonal at these points
-        coefficients = chebyshev.chebvander(points, degree).T @ sampled * (2 / (degree + 1))
-        slope = np.trim_zeros(chebyshev.chebder(coefficients * np.r_[0.5, np.ones(degree)]), "b")
+        slope = np.trim_zeros(chebyshev.chebder(transform @ sampled), "b")
         if len(slope) > 1:
             roots = np.real(chebyshev.chebroots(slope))  # a pair that rounding made complex stays a candidate
-            candidates = np.concatenate([candidates, middle + half * np.clip(roots, -1, 1)])
+            candidates = np.concatenate([candidates, np.clip(middle + half * roots, mu, L)])
     found = np.abs(_shrinkage(chosen, rates, candidates))
     found = found if of == "distance" else candidates * found**2 / 2
     best = int(np.argmax(found))

@@ -50,17 +50,4 @@ def builtin() -> list[Bound]:
     return [get(name) for name in _NAMES]
 
 
-__all__ = [
-    "CLASSES",
-    "MEANINGS",
-    "QUANTITIES",
-    "Bound",
-    "Obligation",
-    "T",
-    "builtin",
-    "distance2",
-    "gap",
-    "get",
-    "names",
-    "trace",
-]
+__all__ = ["CLASSES", "MEANINGS", "QUANTITIES", "Bound", "Obligation", "T", "builtin", "distance2", "gap", "get", "names", "trace"]

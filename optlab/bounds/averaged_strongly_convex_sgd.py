@@ -30,10 +30,10 @@ BOUND = Bound(
     status="proved",
     how="weighted one-step inequalities telescope",
     obligations=(
+        Obligation("one step, times its weight", n * loss - n * G**2 / (mu * (n + 1)) - mu / 4 * (n * (n - 1) * d - n * (n + 1) * d_next)),
         Obligation(
-            "one step, times its weight", n * loss - n * G**2 / (mu * (n + 1)) - mu / 4 * (n * (n - 1) * d - n * (n + 1) * d_next)
+            "each weight times its noise is at most G^2/mu", G**2 / mu - n * G**2 / (mu * (n + 1)), True, {G: sp.Symbol("G", positive=True)}
         ),
-        Obligation("each weight times its noise is at most G^2/mu", G**2 / mu - n * G**2 / (mu * (n + 1)), True, {G: sp.Symbol("G", positive=True)}),
         Obligation("divided by the sum of weights", T * G**2 / mu / (T * (T + 1) / 2) - expression),
     ),
     reference="Lacoste-Julien, Schmidt & Bach, arXiv:1212.2002, 2012",

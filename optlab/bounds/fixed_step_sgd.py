@@ -27,7 +27,9 @@ BOUND = Bound(
     how="one step contracts to the floor; T steps by induction",
     obligations=(
         Obligation("half the descent is left", descent - alpha * slope2 / 2, True, {alpha: 1 / (L + u)}),
-        Obligation("one step contracts to the floor", (1 - alpha * mu) * e + alpha**2 * L * trace / 2 - floor - (1 - alpha * mu) * (e - floor)),
+        Obligation(
+            "one step contracts to the floor", (1 - alpha * mu) * e + alpha**2 * L * trace / 2 - floor - (1 - alpha * mu) * (e - floor)
+        ),
         Obligation("it starts at the gap", expression.subs(T, 0) - gap),
     ),
     reference="Bottou, Curtis & Nocedal, SIAM Rev. 60(2), 2018, Theorem 4.6",

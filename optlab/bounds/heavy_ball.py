@@ -26,7 +26,9 @@ root = {L: p**2, mu: q**2}
 
 def at(expression: sp.Expr, curvature: sp.Expr) -> sp.Expr:
     """The expression at the tuning, with square roots of mu and L as symbols p, q > 0."""
-    return sp.cancel(sp.powdenest(expression.subs(lam, curvature).subs(tuning).subs({sp.sqrt(L): p, sp.sqrt(mu): q, L: p**2, mu: q**2}), force=True))
+    return sp.cancel(
+        sp.powdenest(expression.subs(lam, curvature).subs(tuning).subs({sp.sqrt(L): p, sp.sqrt(mu): q, L: p**2, mu: q**2}), force=True)
+    )
 
 
 BOUND = Bound(

@@ -17,7 +17,11 @@ y = (x + q * z) / (1 + q)
 z_next, x_next = (1 - q) * z + q * (y - g / (q**2 * L)), y - g / L
 m = q**2 * L
 change = (
-    q * (g * y - m / 2 * y**2) - g**2 / (2 * L) - (1 - q) * (g * (x - y) + m / 2 * (x - y) ** 2) + m / 2 * z_next**2 - (1 - q) * m / 2 * z**2
+    q * (g * y - m / 2 * y**2)
+    - g**2 / (2 * L)
+    - (1 - q) * (g * (x - y) + m / 2 * (x - y) ** 2)
+    + m / 2 * z_next**2
+    - (1 - q) * m / 2 * z**2
 )
 momentum = (1 - q) / (1 + q)
 u = sp.Symbol("u", nonnegative=True)

@@ -17,7 +17,7 @@ BOUND = Bound(
     quantity="steps",
     functions="nonconvex",
     assumptions=(
-        "f is L-smooth and its Hessian is rho-Lipschitz", "exact gradients, and a perturbation from a small ball where the gradient is small",
+        "f is L-smooth and its Hessian is rho-Lipschitz", "exact gradients, and a perturbation from a small ball where they are small",
         "C is an absolute constant that the theorem does not give",
     ),
     conditions=(C > 0, delta > 0, delta < 1, rho > 0, eps <= L**2 / rho),

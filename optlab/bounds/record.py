@@ -165,9 +165,9 @@ class Bound:
         """
         chosen = self._chosen(values)
         for condition in self.conditions:
-            if condition.subs(chosen) == sp.false:
+            if condition.xreplace(chosen) == sp.false:
                 raise InputError(f"bound {self.name} does not apply: it needs {condition}, and the values are {dict(values)}")
-        return self.expression.subs(chosen)
+        return self.expression.xreplace(chosen)
 
     def _chosen(self, values: Mapping[str, float]) -> dict[sp.Symbol, sp.Expr]:
         known = {s.name: s for s in self.free_symbols}
@@ -187,11 +187,11 @@ class Bound:
         """
         chosen = self._chosen(values)
         free = {s.name: chosen[s] for s in self.ranges if s in chosen and s not in self.tuning}
-        return free | {s.name: e.subs(chosen) for s, e in self.schedule_values.items()}
+        return free | {s.name: e.xreplace(chosen) for s, e in self.schedule_values.items()}
 
     def tuning_at(self, values: Mapping[str, float]) -> dict[str, sp.Expr]:
         """The rule's hyper-parameters as the theorem fixes them."""
-        return {s.name: e.subs(self._chosen(values)) for s, e in self.tuning.items()}
+        return {s.name: e.xreplace(self._chosen(values)) for s, e in self.tuning.items()}
 
     def statement(self) -> Statement:
         """What is said and how it is known, as the other analyses say it."""

@@ -12,9 +12,9 @@ from optlab.bounds.saddle_escape import gamma, r, steps_to
 from optlab.symbols import symbol
 
 delta = symbol("delta")
-v = sp.Symbol("v", positive=True)
 r_, delta_ = sp.Symbol("r", positive=True), sp.Symbol("delta", positive=True)
 needed = 2 * r**2 / (sp.pi * delta**2)
+chance = 2 * r_ / sp.sqrt(2 * sp.pi * needed.subs({r: r_, delta: delta_}))  #: 2 r times the largest density
 
 BOUND = Bound(
     name="saddle_escape_probability",
@@ -30,7 +30,7 @@ BOUND = Bound(
     status="proved",
     how="the normal density is at most its value at 0",
     obligations=(
-        Obligation("2 r times the largest density is delta at that variance", 2 * r_ / sp.sqrt(2 * sp.pi * needed.subs({r: r_, delta: delta_})) - delta_),
+        Obligation("2 r times the largest density is delta at that variance", chance - delta_),
         *MEAN_SQUARE.obligations,
     ),
     reference="derived here; its role at saddles: Ge, Huang, Jin & Yuan, COLT 2015",

@@ -28,7 +28,9 @@ BOUND = Bound(
     how="one-step inequalities telescope; the step balances both terms",
     obligations=(
         *one_step(),
-        Obligation("the first term", (R**2 / (2 * step * T)).subs(s, sigma * sp.sqrt(T) / R) - L * R**2 / (2 * T) - R * sigma / (2 * sp.sqrt(T))),
+        Obligation(
+            "the first term", (R**2 / (2 * step * T)).subs(s, sigma * sp.sqrt(T) / R) - L * R**2 / (2 * T) - R * sigma / (2 * sp.sqrt(T))
+        ),
         Obligation("the second term, with sigma^2 = s R sigma/sqrt(T)", 1 / s - step * (1 + step * L), at_least=True),
     ),
     reference="Lan, Math. Program. 133, 2012; Bubeck, Found. Trends Mach. Learn. 8, 2015, Theorem 6.3 (with larger constants); "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -12,6 +13,7 @@ from optlab.symbols import alpha, g, symbol, t, theta
 ahead = symbol("ahead")
 
 
+@lru_cache(maxsize=16)
 def averaged_sgd(part: Any = 1 / t) -> Rule:
     """SGD whose reported theta is a weighted average of the iterates so far (the one of this step not among them).
 
