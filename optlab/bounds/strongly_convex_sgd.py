@@ -7,6 +7,7 @@ with s = t + t0 follows by induction from nu >= c^2 L trace/(2 (c mu - 1)).
 import sympy as sp
 
 from optlab.bounds import Bound, Obligation, T, gap, trace
+from optlab.bounds.fixed_step_sgd import BOUND as FIXED_STEP
 from optlab.symbols import L, mu, symbol
 
 c, t0 = symbol("c"), symbol("t0")
@@ -28,6 +29,6 @@ BOUND = Bound(
     ranges={c: (1 / mu, sp.oo), t0: (c * L, sp.oo)},
     status="proved",
     how="induction over the steps",
-    obligations=(Obligation("the induction step", nu / (s + 1) - step, True, {c: (1 + excess) / mu, s: 1 + u}),),
+    obligations=(FIXED_STEP.obligations[0], Obligation("the induction step", nu / (s + 1) - step, True, {c: (1 + excess) / mu, s: 1 + u})),
     reference="Bottou, Curtis & Nocedal, SIAM Rev. 60(2), 2018, Theorem 4.7 (gamma = t0 - 1, beta = c)",
 )

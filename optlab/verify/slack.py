@@ -118,7 +118,7 @@ def _runs(record: Bound, draws: int, rng: np.random.Generator) -> Iterator[Ratio
         for i in range(count):
             numbers = {key: float(array[i]) for key, array in values.items()}
             numbers |= {"gap": float(losses[0, i]), "distance2": float(distance2[i]), "T": steps}
-            yield float(losses[-1, i]) / float(record.at(numbers)), _describe(functions.kinds[i], numbers)
+            yield float(losses[-1, i]) / record.value(numbers), _describe(functions.kinds[i], numbers)
 
 
 def _expectations(record: Bound, draws: int, rng: np.random.Generator) -> Iterator[Ratio]:
@@ -148,7 +148,7 @@ def _expectations(record: Bound, draws: int, rng: np.random.Generator) -> Iterat
             values["G"] = float(np.sqrt(np.max((moments[:steps] @ np.square(spectrum)) + values["trace"])))
             measured = _average(record, exact.loss_mean.values, steps)
         used = {key: values[key] for key in values if key in {s.name for s in record.free_symbols}}
-        yield measured / float(record.at(values)), _describe(kind, used | {"noise": noise})
+        yield measured / record.value(values), _describe(kind, used | {"noise": noise})
 
 
 def _average(record: Bound, losses: np.ndarray, steps: int) -> float:
@@ -177,4 +177,4 @@ def _escapes(record: Bound, draws: int, rng: np.random.Generator) -> Iterator[Ra
         moment, inside = added, 0
         while moment < limit:  # ends: the moment grows by a factor > 1
             moment, inside = factor * moment + added, inside + 1
-        yield inside / float(record.at(values)), _describe("saddle", {str(s): values[str(s)] for s in record.free_symbols})
+        yield inside / record.value(values), _describe("saddle", {str(s): values[str(s)] for s in record.free_symbols})

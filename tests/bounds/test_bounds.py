@@ -191,6 +191,7 @@ def test_records_are_complete(name):
     at_seven = float(record.at(GOOD[name] | {"T": 7}))
     assert float(value.subs(bounds.T, 7)) == pytest.approx(at_seven)
     assert 0 < at_seven < np.inf
+    assert record.value(GOOD[name] | {"T": 7}) == pytest.approx(at_seven, rel=1e-13)
     assert ol.sympify(str(record.expression)) == record.expression  # printed formulas are read back to the same
     assert record.statement().status == record.status
 
@@ -332,6 +333,15 @@ def test_a_bound_outside_its_conditions_is_refused(name, change):
     with pytest.raises(InputError, match=f"bound {name} does not apply") as caught:
         bounds.get(name).at(GOOD[name] | change)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "change"), OUTSIDE)
+def test_the_compiled_bound_refuses_the_same(name, change):
+    with pytest.raises(InputError, match=f"bound {name} does not apply") as caught:
+        bounds.get(name).value(GOOD[name] | {"T": 3} | change)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match="needs a value for"):
+        bounds.get(name).value({})
 
 
 def test_outside_its_conditions_the_inequality_does_fail():
