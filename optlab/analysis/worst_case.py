@@ -57,7 +57,9 @@ def _chebyshev(degree: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndar
 
 def _critical(slope: np.ndarray, colleague: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """The zeros of the derivative with these coefficients; a pair that rounding made complex counts by its real part."""
-    last = slope[-1] if len(slope) > 1 else 0.0
+    if len(slope) < 2:
+        return np.empty(0)
+    last = slope[-1]
     if not abs(last) > 1e-280:
         trimmed = np.trim_zeros(slope, "b")
         return np.real(chebyshev.chebroots(trimmed)) if len(trimmed) > 1 else np.empty(0)
@@ -100,7 +102,8 @@ def _matrices(rule: Rule, rates: list[float]) -> tuple[np.ndarray, np.ndarray, n
     entries, values, k, timed = _step(rule)
     chosen = rates if timed or len(set(rates)) > 1 else rates[:1]
     flat = np.array([entries(rate, number, *values) for number, rate in enumerate(chosen, 1)], float)
-    return flat[:, : k * k].reshape(-1, k, k), flat[:, k * k : k * k + k], flat[:, k * k + k :]
+    A, b, c = flat[:, : k * k].reshape(-1, k, k), flat[:, k * k : k * k + k], flat[:, k * k + k :]
+    return np.ascontiguousarray(A), np.ascontiguousarray(b), np.ascontiguousarray(c)  # one layout, compiled once
 
 
 def worst_case(rule: Rule | str, mu: float, L: float, steps: int, *, schedule: Schedule | float | str, of: str = "distance") -> WorstCase:

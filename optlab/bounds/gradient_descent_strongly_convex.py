@@ -57,6 +57,6 @@ BOUND = Bound(
         ),
         *squares(alpha * L - 1, g1 + g0 - L * (2 - alpha * L) * x0, g0 - L * x0, -(2 - alpha * L) * beside, long, "long steps"),
     ),
-    reference="Taylor, Hendrickx & Glineur, J. Optim. Theory Appl. 178, 2018, Theorem 3.3; at alpha = 2/(mu + L), where it is "
-    "((kappa - 1)/(kappa + 1))^(2 T) gap: de Klerk, Glineur & Taylor, Optim. Lett. 11, 2017",
+    reference="Taylor, Hendrickx & Glineur, J. Optim. Theory Appl. 178, 2018, Section 3; at alpha = 2/(mu + L) it is "
+    "((kappa - 1)/(kappa + 1))^(2 T) gap, also the rate of exact line search: de Klerk, Glineur & Taylor, Optim. Lett. 11, 2017",
 )

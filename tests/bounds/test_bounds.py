@@ -299,7 +299,7 @@ def test_polyak_ruppert_is_met_as_the_steps_grow():
 
 
 def test_polyaks_tuning_of_heavy_ball_is_not_covered_beyond_quadratics():
-    """The class is no idle word: on Lessard, Recht & Packard's function (2016, Section 4.6) the tuned heavy ball cycles."""
+    """The class is no idle word: on Lessard, Recht & Packard's function (2016) the tuned heavy ball cycles."""
     record = bounds.get("heavy_ball")
     L, mu = 25.0, 1.0
     beta, rate = (float(x) for x in (record.tuning_at({"mu": 1, "L": 25})["beta"], record.schedule_at({"mu": 1, "L": 25})["alpha"]))
