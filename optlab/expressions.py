@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import sympy as sp
@@ -177,7 +178,7 @@ class Parametrized:
     def _identity(self) -> tuple[object, ...]:
         raise NotImplementedError
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """A short hash of the mathematics (not of names, comments or file positions beyond it)."""
         text = repr([sp.srepr(item) if isinstance(item, sp.Basic) else item for item in self._identity()])

@@ -19,6 +19,7 @@ from sympy.core.parameters import distribute
 from optlab.errors import InputError
 
 _POSITIVE = frozenset({"alpha", "eps", "lam", "mu", "L", "s2", "sigma", "kappa", "T", "B", "n"})
+_NONNEGATIVE = frozenset({"gap", "distance2", "trace"})  # what bounds are in: they may vanish
 _INTEGER = frozenset({"t"})
 
 
@@ -27,7 +28,7 @@ def symbol(name: str) -> sp.Symbol:
     """The symbol of this name, always with the same assumptions.
 
     ``alpha, eps, lam, mu, L, s2, sigma, kappa, T, B, n`` are positive, ``t`` is a positive integer
-    (a rule's step number, from 1), every other symbol is real.
+    (a rule's step number, from 1), ``gap, distance2, trace`` are nonnegative, every other symbol is real.
 
     Raises InputError if the name is not a Python identifier.
 
@@ -40,6 +41,8 @@ def symbol(name: str) -> sp.Symbol:
         return sp.Symbol(name, integer=True, positive=True)
     if name in _POSITIVE:
         return sp.Symbol(name, positive=True)
+    if name in _NONNEGATIVE:
+        return sp.Symbol(name, nonnegative=True)
     return sp.Symbol(name, real=True)
 
 
