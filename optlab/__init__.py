@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 from optlab._version import __version__
 
 if TYPE_CHECKING:
-    from optlab import bounds, problems, rules, schedules, verify
+    from optlab import bounds, norms, problems, rules, schedules, verify
     from optlab.analysis import analyze
+    from optlab.analysis.worst_case import worst_case
     from optlab.ensemble.predict import predict
     from optlab.ensemble.simulate import simulate
     from optlab.experiments.advise import advise
     from optlab.reporting.build import report
+    from optlab.reporting.theory import theory
     from optlab.symbols import sympify
 
 _LAZY = {
@@ -26,14 +28,17 @@ _LAZY = {
     "advise": "optlab.experiments.advise",
     "report": "optlab.reporting.build",
     "sympify": "optlab.symbols",
+    "theory": "optlab.reporting.theory",
+    "worst_case": "optlab.analysis.worst_case",
 }
-_PACKAGES = ("bounds", "problems", "rules", "schedules", "verify")
+_PACKAGES = ("bounds", "norms", "problems", "rules", "schedules", "verify")
 
 __all__ = [
     "__version__",
     "advise",
     "analyze",
     "bounds",
+    "norms",
     "predict",
     "problems",
     "report",
@@ -41,7 +46,9 @@ __all__ = [
     "schedules",
     "simulate",
     "sympify",
+    "theory",
     "verify",
+    "worst_case",
 ]
 
 

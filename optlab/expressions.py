@@ -57,9 +57,18 @@ def latex(expression: sp.Basic) -> str:
     >>> latex(theta - alpha * g)
     '\\\\theta - \\\\alpha g'
     """
-    return str(
-        _Latex({"symbol_names": {symbol("lam"): "\\lambda", symbol("eps"): "\\varepsilon", symbol("s2"): "s^{2}"}}).doprint(expression)
-    )
+    return str(_Latex({"symbol_names": {symbol(name): letters for name, letters in _LATEX.items()}}).doprint(expression))
+
+
+_LATEX = {
+    "lam": "\\lambda",
+    "eps": "\\varepsilon",
+    "s2": "s^{2}",
+    "distance2": "R^{2}",
+    "gap": "\\Delta",
+    "trace": "\\operatorname{tr}\\Sigma",
+    "whitened": "\\operatorname{tr}H^{-1}\\Sigma",
+}
 
 
 def exact(value: object, what: str = "value") -> sp.Expr:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from optlab._version import __version__
-from optlab.cli import advise, derive, doctor, report, simulate, verify
+from optlab.cli import advise, derive, doctor, report, simulate, theory, verify
 
 app = typer.Typer(
     name="optlab",
@@ -32,6 +32,7 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_version, 
 
 app.command()(report.report)
 app.command()(derive.derive)
+app.command()(theory.theory)
 app.command()(simulate.simulate)
 app.command()(advise.advise)
 app.command()(verify.verify)

@@ -25,6 +25,7 @@ def derive(
     dtype: Annotated[str, typer.Option(help="With --source: float64 or float32.")] = "float64",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document; formulas read back with optlab.sympify.")] = False,
     bounds: Annotated[bool, typer.Option("--bounds", help="The convergence bounds: all of them, or those that speak of RULE.")] = False,
+    slack: Annotated[bool, typer.Option("--slack", help="With --bounds: measure how much each gives away (seconds each).")] = False,
     mu: Annotated[str | None, typer.Option(help="Smallest curvature: the best tuning as exact numbers (with --L).")] = None,
     largest: Annotated[str | None, typer.Option("--L", help="Largest curvature.")] = None,
     condition_number: Annotated[str | None, typer.Option(help="The same by condition number, with mu = 1.")] = None,
@@ -42,7 +43,9 @@ def derive(
     if sum((latex, mathml, source, json)) > 1:
         raise InputError("--latex, --mathml, --source and --json exclude each other: give one")
     if bounds:
-        return _bounds(rule, latex, mathml, json)
+        return _bounds(rule, latex, mathml, json, slack)
+    if slack:
+        raise InputError("--slack measures bounds: give --bounds with it")
     if rule is None:
         raise InputError("no rule to derive: name one (optlab derive adam), or ask for the bounds (optlab derive --bounds)")
     from optlab import norms, rules
@@ -74,16 +77,25 @@ def derive(
     return 0
 
 
-def _bounds(rule: str | None, latex: bool, mathml: bool, json: bool) -> int:
+def _bounds(rule: str | None, latex: bool, mathml: bool, json: bool, slack: bool) -> int:
     from optlab.reporting import derivation
+    from optlab.verify.slack import measure_slack
 
-    parts = derivation.bound_parts(rule)
+    found = derivation.bounds_of(rule)
+    parts = [derivation.bound_part(bound) for bound in found]
+    measured = {bound.name: measure_slack(bound) for bound in found if slack and bound.explicit}
     if json:
-        print_json({"bounds": {part.name: derivation.plain(part) for part in parts}})
+        documents = {bound.name: derivation.bound_document(bound) for bound in found}
+        for name, item in measured.items():
+            documents[name]["slack"] = vars(item)
+        print_json({"bounds": documents})
     elif latex or mathml:
         _print_formulas(parts, latex)
     else:
-        _print_parts(parts)
+        for part in parts:
+            _print_parts([part])
+            if part.name in measured:
+                print(f"  slack: {str(measured[part.name]).partition(': ')[2]}")
     return 0
 
 

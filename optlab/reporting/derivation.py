@@ -132,14 +132,14 @@ def plain(part: Part) -> dict[str, object]:
     return {"title": part.title, "formulas": lines, "notes": list(part.notes)}
 
 
-def bound_parts(rule: str | None = None) -> list[Part]:
-    """A part for each convergence bound, or for those that speak of a rule. Raises UnknownNameError for a rule without any."""
-    found = [bounds.get(name) for name in bounds.names()]
+def bounds_of(rule: str | None = None) -> list[Bound]:
+    """Every convergence bound, or those that speak of a rule. Raises UnknownNameError for a rule without any."""
+    found = bounds.builtin()
     spoken = list(dict.fromkeys(bound.rule for bound in found))
     name = None if rule is None else rules.get(rule).name
     if name is not None and name not in spoken:
         raise UnknownNameError("rule with a bound", name, spoken)
-    return [bound_part(bound) for bound in found if name is None or bound.rule == name]
+    return [bound for bound in found if name is None or bound.rule == name]
 
 
 def bound_part(bound: Bound) -> Part:
@@ -147,13 +147,26 @@ def bound_part(bound: Bound) -> Part:
     lines = [Line(bound.name, f"at least {bound.measures}", bound.expression, bound.status, bound.how, bound.reference)]
     lines += [Line(f"{s} of {bound.schedule}", "as the theorem fixes it", e, bound.status) for s, e in bound.schedule_values.items()]
     lines += [Line(f"{s} of {bound.rule}", "as the theorem fixes it", e, bound.status) for s, e in bound.tuning.items()]
-    lines += [Line(f"condition {i}", "needed", c, bound.status) for i, c in enumerate(bound.conditions, 1)]
-    notes = [f"bounds {bound.measures}", *(f"assumes: {a}" for a in bound.assumptions)]
-    notes += [f"{s}: {bound.meaning(s)}" for s in bound.free_symbols if bound.meaning(s)]
+    notes = [f"bounds {bound.measures}", *(f"assumes: {a}" for a in bound.assumptions), *(f"needs: {c}" for c in bound.conditions)]
+    notes.append("symbols: " + "; ".join(f"{s} {bound.meaning(s)}" for s in bound.free_symbols if bound.meaning(s)))
     if bound.tight:
         notes.append(f"tight: attained by {bound.attained_by}")
-    proof = f"; SymPy verifies {len(bound.obligations)} steps of the proof" if bound.obligations else ""
-    notes += [f"{bound.status}: {bound.how}{proof}", bound.reference]
-    return Part(
-        bound.name, f"{bound.rule}, {bound.schedule} schedule, {bound.functions.replace('_', ' ')} functions", tuple(lines), tuple(notes)
-    )
+    if not bound.explicit:
+        notes.append("its absolute constant is not given")
+    proof = f"; SymPy verifies {len(bound.obligations)} steps" if bound.obligations else ""
+    notes += [f"{bound.status}: {bound.how}{proof}", f"reference: {bound.reference}"]
+    title = f"{bound.rule}, {bound.schedule} schedule, {bound.functions.replace('_', ' ')} functions"
+    return Part(bound.name, title, tuple(lines), tuple(notes))
+
+
+def bound_document(bound: Bound) -> dict[str, object]:
+    """A bound as JSON values, by the names of its fields."""
+    return {
+        "expression": str(bound.expression), "measures": bound.measures, "quantity": bound.quantity, "functions": bound.functions,
+        "assumptions": list(bound.assumptions), "conditions": [str(c) for c in bound.conditions], "rule": bound.rule,
+        "tuning": {str(s): str(e) for s, e in bound.tuning.items()}, "schedule": bound.schedule,
+        "schedule_values": {str(s): str(e) for s, e in bound.schedule_values.items()},
+        "symbols": {str(s): bound.meaning(s) for s in bound.free_symbols}, "tight": bound.tight, "attained_by": bound.attained_by,
+        "status": bound.status, "how": bound.how, "obligations": len(bound.obligations), "explicit": bound.explicit,
+        "reference": bound.reference,
+    }  # fmt: skip

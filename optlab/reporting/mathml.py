@@ -18,11 +18,17 @@ _LETTERS = {
 }  # fmt: skip
 
 
+_SQUARES = {"s2": "s", "distance2": "R"}
+_WORDS = {"gap": "Δ", "trace": "tr Σ", "whitened": "tr H⁻¹Σ"}
+
+
 class _Printer(PositiveFirst, MathMLPresentationPrinter):
     def _print_Symbol(self, sym: sp.Symbol, style: str = "plain") -> Any:
         name = sym.name
-        if name == "s2":
-            return self._power("s", "2")
+        if name in _SQUARES:
+            return self._power(_SQUARES[name], "2")
+        if name in _WORDS:
+            return self._text(_WORDS[name])
         match = re.fullmatch(r"([A-Za-z]+?)(hat)?_?(\d*)", name)
         if not match:
             return self._text(name)

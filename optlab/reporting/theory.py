@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import sympy as sp
 from markupsafe import Markup
 
 from optlab import bounds, norms, rules
@@ -75,6 +76,10 @@ def theory(*, out: str | Path = "reports/theory", progress: Progress | None = No
     failing = [name for name, item in tuned.items() if item.certificate is None or not item.certificate.holds]
     if failing:
         raise CheckFailed(f"the certificate of the minimax tuning does not hold for {', '.join(failing)}")
+
+    def card(rule: Rule) -> dict[str, Any]:
+        return _rule_item(rule, chosen.index(rule), parts[rule.name])
+
     with style():
         context = {
             "title": "What follows from an optimizer's equations",
@@ -84,9 +89,9 @@ def theory(*, out: str | Path = "reports/theory", progress: Progress | None = No
             "landscapes": _landscapes(page, linear),
             "rates": _rates(page, linear),
             "groups": [
-                _group("linear", "Linear rules", LINEAR, [_rule_item(r, i, parts[r.name]) for i, r in enumerate(chosen) if r in linear]),
-                _group("adaptive", "Adaptive rules", ADAPTIVE, [_rule_item(r, i, parts[r.name]) for i, r in enumerate(chosen) if r not in linear]),
-                _group("norms", "Normalizations", NORMS, [_norm_item(n, parts[n.name]) for n in normalizations]),
+                _group("linear", "Linear rules", LINEAR, [card(rule) for rule in linear]),
+                _group("adaptive", "Adaptive rules", ADAPTIVE, [card(rule) for rule in chosen if rule not in linear]),
+                _group("norms", "Normalizations", NORMS, [_norm_item(norm, parts[norm.name]) for norm in normalizations]),
             ],
             "bounds": _bounds_table(slacks),
             "made": {"command": command, "derived": f"{derived:.1f} s", "measured": f"{measured:.0f} s", "versions": versions()},
@@ -99,14 +104,16 @@ def theory(*, out: str | Path = "reports/theory", progress: Progress | None = No
 
 
 LINEAR = (
-    "Their update is linear in state and gradient, so on one eigen-direction f = λθ²/2 everything follows from one matrix: nothing below was "
-    "told, all of it is computed from the equations."
+    "Their update is linear in state and gradient, so on one eigen-direction f = λθ²/2 everything follows from one matrix: "
+    "nothing below was told, all of it is computed from the equations."
 )
 ADAPTIVE = (
     "Their step is divided by a scale that the gradients make, so no one matrix describes them. What can be derived is: the first step, "
     "stability with the scale held fixed, the minimum, cycles, noise, weight decay. Each line says how it is known."
 )
-NORMS = "Forward as ordered mean reductions and a scalar map; backward derived by the reverse chain rule and proved equal to the closed form."
+NORMS = (
+    "Forward as ordered mean reductions and a scalar map; backward derived by the reverse chain rule and proved equal to the closed form."
+)
 
 
 def _group(name: str, title: str, text: str, items: list[dict[str, Any]]) -> dict[str, Any]:
@@ -134,7 +141,11 @@ def _part(part: Part, is_open: bool) -> dict[str, Any]:
         )
         for line in part.lines
     )
-    body = Markup('<div class="scroll" tabindex="0"><table class="formulas"><tbody>{}</tbody></table></div>').format(rows) if part.lines else ""
+    body = (
+        Markup('<div class="scroll" tabindex="0"><table class="formulas"><tbody>{}</tbody></table></div>').format(rows)
+        if part.lines
+        else ""
+    )
     return {"title": part.title, "table": body, "notes": part.notes, "open": is_open}
 
 
@@ -145,12 +156,17 @@ def _tuning_table(tuned: dict[str, Optimal]) -> Markup:
         values = Markup(", ").join(
             Markup("{} = {}").format("β" if key == "beta" else key, Markup(mathml(value))) for key, value in item.parameters.items()
         )
+        holds = item.certificate is not None and item.certificate.holds
         rows.append((
-            name, Markup(mathml(item.alpha)) if item.alpha is not None else "–", values or "–", Markup(mathml(item.rate)) if item.rate else "–",
-            number(at["rate"], 5), number(np.log(10) / -np.log(at["rate"]), 4), verdict(item.certificate is not None and item.certificate.holds, "holds", "fails"),
+            name, _formula(item.alpha), values or "–", _formula(item.rate), number(at["rate"], 5),
+            number(np.log(10) / -np.log(at["rate"]), 4), verdict(holds, "holds", "fails"),
         ))  # fmt: skip
     headers = ("rule", "α", "hyper-parameters", "error × per step", f"at κ = {KAPPA}", "steps per digit", "certificate")
     return table(headers, rows, text=(0, 1, 2, 3, 6))
+
+
+def _formula(value: sp.Expr | None) -> str:
+    return "–" if value is None else Markup(mathml(value))
 
 
 def _landscapes(page: Page, linear: Sequence[Rule]) -> dict[str, str]:
@@ -163,7 +179,7 @@ def _landscapes(page: Page, linear: Sequence[Rule]) -> dict[str, str]:
 
 
 def _rates(page: Page, linear: Sequence[Rule]) -> dict[str, str]:
-    caption = "Steps for each decimal digit of the error at the best tuning, from the closed forms: proportional to κ for sgd, to √κ for the others."
+    caption = "Steps for each decimal digit of the error at the best tuning: proportional to κ for sgd, to √κ for the others."
     figure = new_figure(7, 3.6)
     draw_rates(list(linear), figure.subplots())
     return {"svg": page.figure("minimax-rates", figure, caption), "caption": caption}
@@ -193,7 +209,9 @@ def _findings(tuned: dict[str, Optimal], parts: dict[str, list[Part]], slacks: d
         value = float(ratio.expression.xreplace(defaults))
         out.append(f"Without bias correction Adam's first step is {value:.4g} times the corrected one: larger, not smaller.")
     if threshold is not None:
-        out.append(f"With its scale held fixed Adam is stable up to a preconditioned sharpness of {mathml(threshold.expression.xreplace(defaults))}.")
+        out.append(
+            f"With its scale held fixed Adam is stable up to a preconditioned sharpness of {mathml(threshold.expression.xreplace(defaults))}."
+        )
     met = [name.replace("_", " ") for name, slack in slacks.items() if slack.largest > 1 - 1e-9]
     out.append(f"{len(slacks)} bounds hold on every problem drawn; attained there: {', '.join(met)}.")
     return out
