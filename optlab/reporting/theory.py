@@ -209,9 +209,8 @@ def _findings(tuned: dict[str, Optimal], parts: dict[str, list[Part]], slacks: d
         value = float(ratio.expression.xreplace(defaults))
         out.append(f"Without bias correction Adam's first step is {value:.4g} times the corrected one: larger, not smaller.")
     if threshold is not None:
-        out.append(
-            f"With its scale held fixed Adam is stable up to a preconditioned sharpness of {mathml(threshold.expression.xreplace(defaults))}."
-        )
+        limit = mathml(threshold.expression.xreplace(defaults))
+        out.append(f"With its scale held fixed Adam is stable up to a preconditioned sharpness of {limit}.")
     met = [name.replace("_", " ") for name, slack in slacks.items() if slack.largest > 1 - 1e-9]
     out.append(f"{len(slacks)} bounds hold on every problem drawn; attained there: {', '.join(met)}.")
     return out
