@@ -219,7 +219,8 @@ class OverRows:
         self.H = np.ascontiguousarray(self.H)
         self.rows, targets, probability = weighted_rows(problem)
         self.d = d = problem.dim
-        slope = self.H.trace() / float(probability @ (self.rows**2).sum(1))  # the curvature of one row's loss
+        power = float(probability @ (self.rows**2).sum(1))
+        slope = self.H.trace() / power if power else 0.0  # the curvature of one row's loss
         self.residuals = residuals = targets - self.rows @ self.best
         self.weights = weights = probability * slope**2
         self.quartic, self.cubic = np.empty((0, 0)), np.empty((0, 0))

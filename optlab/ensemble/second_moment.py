@@ -168,7 +168,8 @@ class SecondMoment:
 
         # the gain grows faster than the rate, so rate / gain(rate) lies above the limit from below it, and below it from above
         small = 1e-3 * mean
-        high = min(small / gain(small) * (1 + 1e-9), mean * (1 - 1e-9))
+        at_small = gain(small)
+        high = min(small / at_small * (1 + 1e-9) if at_small > 0 else math.inf, mean * (1 - 1e-9))
         at_high = gain(high)
         if at_high < 1:
             return mean
