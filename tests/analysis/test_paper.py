@@ -44,7 +44,7 @@ def test_the_statements_on_sampling():
     assert sp.simplify(found["mean_square_limit_scalar"].subs({sampling.kurtosis: 3, lam: 1}) - 2 * B / (B + 2)) == 0
 
 
-@pytest.mark.parametrize(("name", "steps"), itertools.product(OPTIONS, [0, 1, 5, 6, 7, 20, 33]))
+@pytest.mark.parametrize(("name", "steps"), list(itertools.product(OPTIONS, [0, 1, 5, 6, 7, 20, 33])))
 def test_areas_are_sums(name, steps):
     total = sum(SCHEDULES[name](t, **OPTIONS[name]) for t in range(steps))
     assert float(sp.N(areas.area(schedules.get(name, **OPTIONS[name]), steps), 20)) == pytest.approx(total, rel=1e-12, abs=1e-15)
