@@ -72,7 +72,7 @@ def area(schedule: Schedule | float | str, steps: object = None) -> sp.Expr:
     Raises UnsupportedError for a formula without closed sum.
 
     >>> area("cosine"), area("inverse_time(c=1, t0=1)", 4)
-    (floor*steps + (-floor + peak)*(steps + 1)/2, 25/12)
+    ((floor*steps - floor + peak*steps + peak)/2, 25/12)
     """
     record = schedules.as_schedule(schedule)
     own = symbol(LENGTH[record.name]) if record.name in LENGTH else T
