@@ -14,6 +14,7 @@ from scipy.optimize import minimize_scalar
 from optlab import schedules
 from optlab.analysis import free_parameters, is_linear
 from optlab.analysis.tuning import tune
+from optlab.ensemble.budget import FAMILIES
 from optlab.ensemble.predict import predict
 from optlab.ensemble.simulate import simulate
 from optlab.errors import UnsupportedError
@@ -22,16 +23,6 @@ from optlab.objectives import Rows
 
 EXACT_SEARCH, EXACT_CURVE = 4e8, 5e10  #: floating-point operations above which one prediction is too dear
 EXACT, SIMULATED = "exact prediction", "simulation"
-
-#: The schedules tried: from the peak and the number of steps, the options of the schedule of that name.
-FAMILIES: dict[str, Callable[[float, int], dict[str, float]]] = {
-    "constant": lambda peak, steps: {"alpha": peak},
-    "inverse_sqrt": lambda peak, steps: {"a": peak},
-    "inverse_time": lambda peak, steps: {"c": peak * max(1, steps // 9), "t0": max(1, steps // 9)},  # a tenth of the peak at the end
-    "cosine": lambda peak, steps: {"peak": peak, "steps": steps},
-    "warmup_cosine": lambda peak, steps: {"peak": peak, "steps": steps, "warmup": steps // 10},
-    "one_cycle": lambda peak, steps: {"peak": peak, "steps": max(steps, 2), "base": peak / 25},
-}
 
 
 @dataclass(frozen=True)
