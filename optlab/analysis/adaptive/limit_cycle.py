@@ -79,16 +79,14 @@ def limit_cycle_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str,
             how="Schur and Cohn's conditions on that polynomial at r = 1",
         )
     )  # fmt: skip
-    if stable.free_symbols and (decided := sp.And(*(sp.Gt(defaults(rule, c), 0) for c in conditions))) in (sp.true, sp.false):
+    numbers = [defaults(rule, condition) for condition in conditions]
+    if stable.free_symbols and all(number.is_number for number in numbers):
         out.append(
             Statement(
-                name="cycle_stable_default",
-                about="the same at the rule's own numbers",
-                expression=decided,
-                status="derived",
-                how="numbers put in",
+                name="cycle_margin_default", about="the least of those expressions at the rule's own numbers: the cycle attracts if above 0",
+                expression=sp.Min(*numbers), status="derived", how="numbers put in",
             )
-        )
+        )  # fmt: skip
     return tuple(out), reasons
 
 
@@ -167,6 +165,9 @@ def _polynomial(f: Frozen, size: sp.Symbol, eps: sp.Symbol | None) -> sp.Poly:
     inside = domain(f.original)
     states = (*f.form.states, *f.held)
     now = compose(f.equations, {g: lam * f.original.gradient_at})
+    wd = parameter(f.original, "wd")
+    if wd is not None and all(sp.diff(now[s], lam) == sp.diff(now[s], wd) for s in states):  # an L2 penalty is more curvature
+        units = {key: value.xreplace({wd: sp.Integer(0)}) for key, value in units.items()} | {wd: sp.Integer(0)}
 
     def entry(target: sp.Symbol, variable: sp.Symbol) -> sp.Expr:
         slope = sp.diff(now[target], variable).xreplace(at).xreplace(units).replace(sp.DiracDelta, lambda _: sp.Integer(0))

@@ -34,7 +34,7 @@ def one_period(rule: Rule, height: sp.Expr) -> tuple[sp.Expr, ...]:
     moves = []
     for gradient in (height, -sp.Integer(1), -sp.Integer(1)):
         now = compose(equations, {**states, g: gradient, theta: sp.Integer(0)})
-        states = {s: sp.cancel(now[s]) if now[s].is_rational_function() else now[s] for s in states}
+        states = {s: _lowest(now[s]) for s in states}
         moves.append(now[theta])
     return tuple(moves)
 
@@ -83,6 +83,13 @@ def _scale(gradient: sp.Expr, move: sp.Expr) -> tuple[sp.Expr, int] | None:
     if move.has(sp.zoo, sp.nan) or move == 0:
         return None
     scale = -alpha * gradient / move
-    root = scale.has(sp.Pow) and any(e.exp == sp.Rational(1, 2) or e.exp == -sp.Rational(1, 2) for e in scale.atoms(sp.Pow))
-    value = sp.expand(scale**2) if root else sp.expand(scale)
+    root = any(abs(e.exp) == sp.Rational(1, 2) for e in scale.atoms(sp.Pow))
+    value = _lowest(scale**2 if root else scale)
     return None if value.has(alpha, theta) else (value, 2 if root else 1)
+
+
+def _lowest(expression: sp.Expr) -> sp.Expr:
+    """A fraction, or each argument of a Max, in lowest terms."""
+    if expression.is_rational_function():
+        return sp.cancel(expression)
+    return expression.replace(sp.Max, lambda *arguments: sp.Max(*(sp.cancel(a) for a in arguments)))

@@ -13,7 +13,7 @@ from optlab import rules
 from optlab.analysis.adaptive.frozen import ROOT, freeze
 from optlab.analysis.adaptive.stationary import mean_square
 from optlab.analysis.adaptive.update import parameter, tidy
-from optlab.analysis.linear import is_linear
+from optlab.analysis.linear import is_linear, linear_form
 from optlab.analysis.mode import analyze
 from optlab.errors import UnsupportedError
 from optlab.expressions import Parameter, Rule
@@ -44,12 +44,13 @@ def scale_invariant(rule: Rule | str) -> tuple[tuple[Statement, ...], dict[str, 
     unit = sp.Dummy("s", positive=True)  # the standard deviation of the gradient
     decay = sp.Dummy("wd", positive=True)
     if is_linear(rule):
-        variance = analyze(rule).stationary_variance.xreplace({s2: unit**2, lam: sp.Integer(0)})
+        form, fixed = linear_form(rule).steady(), {s2: unit**2, lam: sp.Integer(0)}
+        variance = analyze(rule).stationary_variance.xreplace(fixed)
     else:
         f = freeze(rule)
         eps, factor = parameter(rule, "eps"), mean_square(f).noise
         fixed = {s2: unit**2, lam: sp.Integer(0), ROOT: sp.sqrt(factor) * unit} | ({eps: sp.Integer(0)} if eps is not None else {})
-        variance = f.by_root.stationary_variance.xreplace(fixed)
+        form, variance = f.by_root.form, f.by_root.stationary_variance.xreplace(fixed)
     variance = tidy(variance.xreplace({wd: decay}))
     first = sp.cancel(variance / alpha).xreplace({alpha: sp.Integer(0)})
     power = sp.cancel(sp.diff(sp.log(first), unit) * unit) / 2
@@ -60,7 +61,8 @@ def scale_invariant(rule: Rule | str) -> tuple[tuple[Statement, ...], dict[str, 
     positive = {s: sp.Dummy(s.name, positive=True) for s in (G, d)}
     back = {p: s for s, p in positive.items()} | {decay: wd}
     norm = sp.sqrt(square.xreplace(positive)).xreplace(back)
-    turning = sp.sqrt(2 * decay * alpha).xreplace(back)
+    rate = _decay_rate(form.A).xreplace(fixed).xreplace({wd: decay}).xreplace({unit: sp.sqrt(G / (square * d))}).xreplace(positive)
+    turning = sp.sqrt(sp.powdenest(2 * alpha * rate, force=True)).xreplace(back)
     out = [
         Statement(
             name="equilibrium_norm", about="the norm that scale-invariant weights settle to, to first order in alpha", expression=norm,
@@ -77,10 +79,18 @@ def scale_invariant(rule: Rule | str) -> tuple[tuple[Statement, ...], dict[str, 
         Statement(
             name="equilibrium_turning", about="the angle that a step's gradients turn the weights by, in radians, to first order in alpha",
             expression=turning, status="derived", assumptions=ASSUMPTIONS, reference=KOSSON,
-            how="decay takes 2 alpha wd of theta^2 in a step, so the part that the gradients add, at a right angle, is that much",
+            how="decay takes 2 alpha rate of ||w||^2 in a step, so what the gradients add, at a right angle, is that much",
         )
     )  # fmt: skip
     return tuple(out), {}
+
+
+def _decay_rate(A: sp.Matrix) -> sp.Expr:
+    """The share of theta that a step without gradient takes away, over alpha, as alpha goes to 0 (the other states follow theta)."""
+    k = A.shape[0]
+    follow = (sp.eye(k - 1) - A[1:, 1:]).LUsolve(A[1:, :1]) if k > 1 else sp.zeros(0, 1)
+    drift = A[0, 0] - 1 + ((A[:1, 1:] * follow)[0] if k > 1 else 0)
+    return tidy(tidy(-drift / alpha).xreplace({alpha: sp.Integer(0)}))
 
 
 def _penalized(rule: Rule) -> Rule:
