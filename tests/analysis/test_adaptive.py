@@ -63,12 +63,19 @@ def label(rule):
     return rule.label()
 
 
+def put(expression, rule=None, **values):
+    """The expression with floats put in (exact roots of long fractions are slow), the rule's own numbers where none is given."""
+    known = {} if rule is None else {key.name: value for key, value in rule.values.items()}
+    floats = {name: sp.Integer(x) if name == "t" else sp.Float(float(Fraction(str(x))), 25) for name, x in {**known, **values}.items()}
+    return expression.xreplace({symbol(name): x for name, x in floats.items()})
+
+
 def number(expression, **values):
-    return float(expression.subs({symbol(name): sp.Rational(str(value)) for name, value in values.items()}))
+    return float(put(sp.sympify(expression), **values))
 
 
 def at_defaults(rule, expression, **values):
-    return number(expression.subs(rule.values), **values)
+    return float(put(sp.sympify(expression), rule, **values))
 
 
 def twin_of(rule):
@@ -143,19 +150,19 @@ def test_the_frozen_limit_is_where_an_eigenvalue_leaves_the_unit_circle(rule, he
     found = analyze_adaptive(rule)
     limit = at_defaults(rule, found["frozen_stability_limit"].expression, P=held, lam=2.5)
     for factor, stable in ((0.999, True), (1.001, False)):
-        M = np.array(found["frozen_matrix"].expression.subs(rule.values).subs({alpha: factor * limit, P: held, lam: 2.5}), float)
+        M = np.array(put(found["frozen_matrix"].expression, rule, alpha=factor * limit, P=held, lam=2.5), float)
         assert (np.abs(np.linalg.eigvals(M)).max() < 1) == stable
     gain = at_defaults(rule, freeze(rule).gain, P=held, alpha=limit)
     assert at_defaults(rule, found["sharpness_threshold"].expression, alpha=limit, P=held) == pytest.approx(2.5 * gain, rel=1e-10)
 
 
 def test_what_is_held_is_found_or_named():
-    assert freeze(rules.get("adam")).P == {P: v}
-    assert freeze(AMSGRAD).P == {P: vmax}
-    assert freeze(LION).P == {P: sp.Abs(beta1 * m + (1 - beta1) * g)} or list(freeze(LION).P.values())[0].is_Abs is not False
+    assert {P: v} == freeze(rules.get("adam")).P
+    assert {P: vmax} == freeze(AMSGRAD).P
+    assert {P: sp.Abs(c)} == freeze(LION).P
     named = ADAGRAD.extend(name="named", analysis={"frozen": {v: symbol("Q")}})
     assert freeze(named).gain == freeze(ADAGRAD).gain
-    assert freeze(named).P == {P: v}
+    assert {P: v} == freeze(named).P
 
 
 def test_rules_that_are_not_adaptive_are_refused():
@@ -202,7 +209,7 @@ def test_the_jacobian_at_the_minimum_and_the_eps_that_makes_it_stable(name):
         step = hand_map(rule, 0.1, 2.0)
         size = len(rule.state) + 1
         J = jacobian(step, np.zeros(size), np.array([1e-7] * size))
-        stated = np.array(found["minimum_jacobian"].expression.subs({eps: factor * needed, alpha: 0.1, lam: 2}).subs(rule.values), float)
+        stated = np.array(put(found["minimum_jacobian"].expression, rule, eps=factor * needed, alpha=0.1, lam=2), float)
         np.testing.assert_allclose(J, stated, rtol=1e-6, atol=1e-6)
         assert (np.abs(np.linalg.eigvals(stated)).max() < 1) == stable
 
@@ -254,14 +261,14 @@ def test_the_cycle_returns_after_two_steps_and_its_multipliers_are_the_roots_of_
     given_ = {"alpha": rate, "lam": curvature}
     amplitude = at_defaults(rule, found["cycle_amplitude"].expression, **given_)
     large = at_defaults(rule, found["cycle_amplitude_large"].expression, **given_)
-    assert bool(found["cycle_exists"].expression.subs(rule.values).subs({alpha: rate, lam: curvature}))
+    assert bool(put(found["cycle_exists"].expression, rule, **given_))
     step, point = hand_map(rule, rate, curvature), on_the_cycle(rule, amplitude, curvature)
     once = step(point)
     assert once[0] == pytest.approx(-amplitude, rel=1e-10)
     np.testing.assert_allclose(step(once), point, rtol=1e-10)
     ratio = amplitude / large
     J = jacobian(lambda p: step(step(p)), point, 1e-5 * np.abs(point))
-    polynomial = sp.Poly(found["cycle_polynomial"].expression.subs(rule.values).subs(r, ratio), z)
+    polynomial = sp.Poly(put(found["cycle_polynomial"].expression, rule, r=ratio), z)
     stated = np.roots([float(e) for e in polynomial.all_coeffs()]) ** 2
     np.testing.assert_allclose(np.sort(np.abs(np.linalg.eigvals(J))), np.sort(np.abs(stated)), rtol=1e-4, atol=1e-6)
 
@@ -312,8 +319,8 @@ def test_the_stationary_variance_is_that_of_a_simulation(name, rate, tolerance):
         rule, ol.problems.quadratic(spectrum=[1.0], noise=1.0, theta0=0.0), schedule=rate, steps=6000, batch=1, trajectories=runs, rng=5,
         record=[6000], coordinates=True,
     )  # fmt: skip
-    equation = found["stationary_scale"].expression.lhs.subs(rule.values).subs({alpha: sp.Rational(str(rate)), lam: 1, s2: 1})
-    scale = max(float(root) for root in sp.Poly(equation, S).nroots() if abs(sp.im(root)) < 1e-12)
+    equation = put(found["stationary_scale"].expression.lhs, rule, alpha=rate, lam=1, s2=1)
+    scale = max(float(root) for root in sp.Poly(equation, S).nroots() if abs(sp.im(root)) < 1e-9)
     stated = at_defaults(rule, found["stationary_variance"].expression, alpha=rate, lam=1, s2=1, S=scale)
     measured = float(run.theta_variance[-1, 0])
     assert abs(measured / stated - 1) < tolerance + 6.2 * math.sqrt(2 / runs)

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import sympy as sp
 
 from optlab.analysis.adaptive.constant import after, at_rest, displacement
-from optlab.analysis.adaptive.update import by_sign, compose, defaults, free, parameter, settled, tidy
 from optlab.analysis.adaptive.positivity import domain, nonnegative
+from optlab.analysis.adaptive.update import by_sign, compose, defaults, free, parameter, settled, tidy
 from optlab.errors import UnsupportedError
 from optlab.expressions import Rule
 from optlab.statements import Statement

@@ -36,7 +36,7 @@ def limit_cycle_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str,
     out = [
         Statement(
             name="cycle_amplitude", about="the amplitude of the cycle theta, -theta, theta, ... on lam/2 theta^2", expression=amplitude,
-            status="derived", conditions=(sp.Gt(target, 0),),
+            status="derived", conditions=(sp.Gt(target if f.shift == 0 else f.critical_scale - f.shift, 0),),
             how="the frozen rule has the eigenvalue -1 at one scale; the gradient on the cycle makes that scale", reference=COHEN,
         ),
     ]  # fmt: skip
@@ -146,6 +146,9 @@ def _root(value: sp.Expr, power: int) -> sp.Expr:
     for factor in sp.Mul.make_args(value):
         base, exponent = factor.as_base_exp()
         even = exponent.is_integer and exponent % 2 == 0
+        if even:  # its root is the one that is positive while eps is small
+            small = {s: sp.Rational(1, 10**9) if s.name == "eps" else sp.Rational(1, 10) for s in base.free_symbols}
+            base = -base if base.xreplace(small).is_negative else base
         (outside if even else inside).append(base ** (exponent / 2) if even else factor)
     return sp.Mul(*outside) * sp.sqrt(sp.Mul(*inside))
 

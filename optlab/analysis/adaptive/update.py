@@ -9,7 +9,7 @@ import sympy as sp
 
 from optlab.errors import UnsupportedError
 from optlab.expressions import Equations, Rule
-from optlab.symbols import g, t, theta
+from optlab.symbols import g, t
 
 
 def compose(equations: Equations, start: Mapping[sp.Symbol, sp.Expr] | None = None) -> dict[sp.Symbol, sp.Expr]:
