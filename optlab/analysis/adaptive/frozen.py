@@ -189,7 +189,7 @@ def freeze(rule: Rule) -> Frozen:
         },
         state={s: rule.state[s] for s in rule.coordinate_states if s in live and s not in held and s not in given},
         equations=tuple((left, right.xreplace(rename)) for left, right in attempt),
-        gradient_at=rule.gradient_at.xreplace({s: p for s, p in held.items()}).xreplace(rename),
+        gradient_at=rule.gradient_at.xreplace(held).xreplace(rename),
         bound=rule.bound,
         summary=f"{rule.name} with its preconditioner held fixed",
     )
@@ -216,7 +216,7 @@ def _attempt(
         if not is_affine(right, variables):
             if left == theta:
                 raise NotLinearError(
-                    f"rule {rule.name}: theta becomes {right}, which is not linear with the preconditioner held; name it in analysis['frozen']"
+                    f"rule {rule.name}: theta becomes {right}, not linear with the preconditioner held; name it in analysis['frozen']"
                 )
             return (), left
         if variables:

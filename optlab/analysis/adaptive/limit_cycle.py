@@ -83,7 +83,7 @@ def limit_cycle_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str,
     if stable.free_symbols and all(number.is_number for number in numbers):
         out.append(
             Statement(
-                name="cycle_margin_default", about="the least of those expressions at the rule's own numbers: the cycle attracts if above 0",
+                name="cycle_margin_default", about="the least of those at the rule's own numbers: the cycle attracts if above 0",
                 expression=sp.Min(*numbers), status="derived", how="numbers put in",
             )
         )  # fmt: skip
@@ -142,7 +142,8 @@ def _root(value: sp.Expr, power: int) -> sp.Expr:
     """The root of a product, with factors that are squares taken out by their sign at small values."""
     if power == 1:
         return tidy(value)
-    outside, inside = [], []
+    outside: list[sp.Expr] = []
+    inside: list[sp.Expr] = []
     for factor in sp.Mul.make_args(value):
         base, exponent = factor.as_base_exp()
         even = exponent.is_integer and exponent % 2 == 0

@@ -95,10 +95,17 @@ def _decay_rate(A: sp.Matrix) -> sp.Expr:
 
 def _penalized(rule: Rule) -> Rule:
     wd = symbol("wd")
+    penalty = {g: g + wd * theta}
+    variants = {
+        variant: {
+            option: {key: sp.sympify(value).xreplace(penalty) for key, value in meaning.items()} for option, meaning in options.items()
+        }
+        for variant, options in rule.variants.items()
+    }
     return rule.extend(
         name=f"{rule.name}_l2",
         parameters={**rule.parameters, wd: Parameter("1/100", within="[0, oo)", about="L2 penalty")},
-        equations=tuple((left, right.xreplace({g: g + wd * theta})) for left, right in rule.definition),
-        variants={v: {o: {k: sp.sympify(e).xreplace({g: g + wd * theta}) for k, e in m.items()} for o, m in opts.items()} for v, opts in rule.variants.items()},
+        equations=tuple((left, right.xreplace(penalty)) for left, right in rule.definition),
+        variants=variants,
         bound=rule.bound, chosen=rule.chosen,
     )  # fmt: skip

@@ -48,7 +48,8 @@ def weight_decay_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str
     sharp = by_sign(push.xreplace({eps: sp.Integer(0)}) if eps is not None else push)
     out = [
         Statement(
-            name="fixed_point", about="where theta rests on lam/2 (theta - c)^2", expression=sp.Eq(wd * theta, -push.xreplace({g: gradient})),
+            name="fixed_point", about="where theta rests on lam/2 (theta - c)^2",
+            expression=sp.Eq(wd * theta, -push.xreplace({g: gradient})),
             status="derived", symbols=meaning, how="the states at rest, the step put to 0", reference=XIE,
         ),
         Statement(
