@@ -28,7 +28,7 @@ ASSUMPTIONS = (
     "the scale stands at its mean",
     "eps = 0",
 )
-MEANING = {G: "E ||gradient at ||w|| = 1||^2", d: "the number of weights that are normalized together"}
+MEANING = {symbol("wd"): "the weight decay", G: "E ||gradient at ||w|| = 1||^2", d: "the number of weights that are normalized together"}
 
 
 def scale_invariant(rule: Rule | str) -> tuple[tuple[Statement, ...], dict[str, str]]:
