@@ -218,7 +218,7 @@ def test_the_jacobian_at_the_minimum_and_the_eps_that_makes_it_stable(name):
 
 def test_eps_outside_the_root_has_no_jacobian_and_says_so():
     found = analyze_adaptive("adam(eps_placement=outside)")
-    assert found["minimum_stable"].expression == sp.Gt(eps, alpha * lam * (1 - beta1) / (2 * (beta1 + 1)))
+    assert sp.simplify(found["minimum_stable"].expression.rhs - alpha * lam * (1 - beta1) / (2 * (beta1 + 1))) == 0
     with pytest.raises(InputError, match="no derivative at the minimum"):
         _ = found["minimum_jacobian"]
 

@@ -71,14 +71,14 @@ def scale_invariant(rule: Rule | str) -> tuple[tuple[Statement, ...], dict[str, 
         ),
         Statement(
             name="equilibrium_square", about="the mean square of one weight where its gradient has variance s2, exact in alpha",
-            expression=variance.xreplace({unit: sp.sqrt(s2)}).xreplace(back), status="derived", assumptions=ASSUMPTIONS, reference=KOSSON,
+            expression=variance.xreplace({unit: sp.sqrt(s2)}).xreplace(back), status="derived", symbols=MEANING, assumptions=ASSUMPTIONS, reference=KOSSON,
             how="stationary variance of the frozen rule at lam = 0",
         ),
     ]  # fmt: skip
     out.append(
         Statement(
             name="equilibrium_turning", about="the angle that a step's gradients turn the weights by, in radians, to first order in alpha",
-            expression=turning, status="derived", assumptions=ASSUMPTIONS, reference=KOSSON,
+            expression=turning, status="derived", symbols=MEANING, assumptions=ASSUMPTIONS, reference=KOSSON,
             how="decay takes 2 alpha rate of ||w||^2 in a step, so what the gradients add, at a right angle, is that much",
         )
     )  # fmt: skip
