@@ -71,7 +71,7 @@ def scale_invariant(rule: Rule | str) -> tuple[tuple[Statement, ...], dict[str, 
         ),
         Statement(
             name="equilibrium_square", about="the mean square of one weight where its gradient has variance s2, exact in alpha",
-            expression=variance.xreplace({unit: sp.sqrt(s2)}).xreplace(back), 
+            expression=variance.xreplace({unit: sp.sqrt(s2)}).xreplace(back),
             status="derived", symbols=MEANING, assumptions=ASSUMPTIONS, reference=KOSSON,
             how="stationary variance of the frozen rule at lam = 0",
         ),
