@@ -1,0 +1,71 @@
+"""Proofs that an expression is nowhere negative: a quotient of polynomials with no negative coefficient, term by term."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import sympy as sp
+
+from optlab.expressions import Rule
+from optlab.symbols import g, t
+
+
+def domain(rule: Rule) -> dict[sp.Symbol, sp.Expr]:
+    """Each hyper-parameter in [0, 1) as u/(1 + u) with u >= 0, each in [0, oo) as u: every point of its domain."""
+    inside: dict[sp.Symbol, sp.Expr] = {}
+    for key, record in rule.parameters.items():
+        u = sp.Dummy(f"u_{key}", nonnegative=True)
+        if record.domain.inf == 0:
+            inside[key] = u / (1 + u) if record.domain.sup == 1 else u
+    return inside
+
+
+def nonnegative(expression: sp.Expr, inside: Mapping[sp.Symbol, sp.Expr]) -> bool:
+    """Whether the expression is proved to be >= 0. False means only that this simple proof does not go through.
+
+    ``inside`` writes each bounded symbol by one that is >= 0; powers b**t of such a symbol are >= 0 too. Other symbols must be
+    known to SymPy as nonnegative, or appear with even powers or in Abs. A ``Max`` is taken apart.
+
+    >>> from optlab.symbols import symbol
+    >>> beta, u = symbol("beta"), sp.Dummy("u", nonnegative=True)
+    >>> nonnegative(1 - beta, {beta: u / (1 + u)}), nonnegative(g**2 + 1, {}), nonnegative(g, {})
+    (True, True, False)
+    """
+    expression = sp.expand(expression)
+    slopes = {largest: expression.coeff(largest) for largest in expression.atoms(sp.Max)}
+    for largest, slope in sorted(slopes.items(), key=lambda item: nonnegative(item[1], inside)):  # all of a test before any of it
+        rest = sp.expand(expression - slope * largest)
+        if rest.has(largest) or not (slope.is_number or slope.is_nonnegative is not None):
+            return False
+        test = any if nonnegative(slope, inside) else all
+        return test(nonnegative(rest + slope * argument, inside) for argument in largest.args)
+    return _no_negative_coefficient(expression, inside)
+
+
+def _no_negative_coefficient(expression: sp.Expr, inside: Mapping[sp.Symbol, sp.Expr]) -> bool:
+    powers: dict[sp.Expr, sp.Symbol] = {}
+
+    def as_symbol(power: sp.Expr) -> sp.Expr:
+        return powers.setdefault(power, sp.Dummy("power", nonnegative=True))
+
+    plain = sp.expand_power_exp(expression).replace(lambda e: isinstance(e, sp.Pow) and e.exp == t, as_symbol)
+    size = sp.Dummy("size", nonnegative=True)
+    up, down = (sp.expand(plain.xreplace({g: sign * size})) for sign in (1, -1))
+    numerator, denominator = sp.fraction(sp.cancel(sp.together((up if up == down else plain).xreplace(dict(inside)))))
+    terms = [term for side in (numerator, denominator) for term in sp.Add.make_args(sp.expand(side))]
+    return any(all((sign * term).is_nonnegative is True for term in terms) for sign in (1, -1))
+
+
+def decided(expression: sp.Expr, inside: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:
+    """The expression with each Max replaced by the argument, and each Heaviside by the number, that is proved to be meant."""
+
+    def largest(*arguments: sp.Expr) -> sp.Expr:
+        sure = [a for a in arguments if all(nonnegative(a - b, inside) for b in arguments)]
+        return sure[0] if sure else sp.Max(*arguments)
+
+    def step(argument: sp.Expr, *_: sp.Expr) -> sp.Expr:
+        return (
+            sp.Integer(1) if nonnegative(argument, inside) else sp.Integer(0) if nonnegative(-argument, inside) else sp.Heaviside(argument)
+        )
+
+    return expression.replace(sp.Max, largest).replace(sp.Heaviside, step)
