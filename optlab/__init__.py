@@ -13,8 +13,11 @@ from optlab._version import __version__
 if TYPE_CHECKING:
     from optlab import bounds, norms, problems, rules, schedules, verify
     from optlab.analysis import analyze
+    from optlab.analysis.adaptive import analyze_adaptive
     from optlab.analysis.worst_case import worst_case
+    from optlab.ensemble.budget import best_peak, final_loss
     from optlab.ensemble.predict import predict
+    from optlab.ensemble.second_moment import second_moment
     from optlab.ensemble.simulate import simulate
     from optlab.experiments.advise import advise
     from optlab.reporting.build import report
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
 
 _LAZY = {
     "analyze": "optlab.analysis",
+    "analyze_adaptive": "optlab.analysis.adaptive",
+    "best_peak": "optlab.ensemble.budget",
+    "final_loss": "optlab.ensemble.budget",
+    "second_moment": "optlab.ensemble.second_moment",
     "predict": "optlab.ensemble.predict",
     "simulate": "optlab.ensemble.simulate",
     "advise": "optlab.experiments.advise",
@@ -37,13 +44,17 @@ __all__ = [
     "__version__",
     "advise",
     "analyze",
+    "analyze_adaptive",
+    "best_peak",
     "bounds",
+    "final_loss",
     "norms",
     "predict",
     "problems",
     "report",
     "rules",
     "schedules",
+    "second_moment",
     "simulate",
     "sympify",
     "theory",

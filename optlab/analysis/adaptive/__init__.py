@@ -20,6 +20,7 @@ from optlab.analysis.adaptive.nonconvergence import nonconvergence_statements
 from optlab.analysis.adaptive.scale_invariant import scale_invariant
 from optlab.analysis.adaptive.stationary import stationary_statements
 from optlab.analysis.adaptive.weight_decay import weight_decay_statements
+from optlab.analysis.kept import Kept
 from optlab.errors import InputError, UnknownNameError, UnsupportedError
 from optlab.expressions import Rule
 from optlab.statements import Statement
@@ -53,18 +54,22 @@ class Adaptive:
     def __init__(self, rule: Rule) -> None:
         self.rule = rule
         self._found: dict[str, Found] = {}
-        freeze(rule)  # refuses what is no adaptive rule
+        self.kept = Kept("adaptive", rule.fingerprint, rule.name, str(rule.analysis))
+        self.kept.get("scale", lambda: str(freeze(rule).P))  # refuses what is no adaptive rule
 
     def topic(self, name: str) -> tuple[Statement, ...]:
         """The statements of one topic (see ``TOPICS``)."""
         if name not in TOPICS:
             raise UnknownNameError("topic", name, TOPICS)
         if name not in self._found:
-            try:
-                self._found[name] = TOPICS[name](self.rule)
-            except UnsupportedError as error:
-                self._found[name] = (), {name: str(error)}
+            self._found[name] = self.kept.get(name, lambda: self._derive(name))
         return self._found[name][0]
+
+    def _derive(self, name: str) -> Found:
+        try:
+            return TOPICS[name](self.rule)
+        except UnsupportedError as error:
+            return (), {name: str(error)}
 
     first_step = property(lambda self: self.topic("first_step"), doc="The first step, eps, and a constant gradient.")
     frozen = property(lambda self: self.topic("frozen"), doc="Stability with the scale held fixed.")
