@@ -31,8 +31,15 @@ class LinearForm:
 
 
 def _steady(e: sp.Expr) -> sp.Expr:
+    if t not in e.free_symbols:
+        return e
     e = e.replace(lambda x: isinstance(x, sp.Eq) and t in x.free_symbols, lambda x: sp.false)
-    return sp.piecewise_fold(e.replace(lambda x: isinstance(x, sp.Pow) and x.exp == t, lambda x: sp.Integer(0)))
+    return sp.piecewise_fold(e.replace(_fades, lambda x: sp.Integer(0)))
+
+
+def _fades(power: sp.Expr) -> bool:
+    """beta**t, or 10**(-t), which is how SymPy writes (1/10)**t."""
+    return isinstance(power, sp.Pow) and (power.exp == t or (power.exp == -t and power.base.is_number and bool(abs(power.base) > 1)))
 
 
 @lru_cache(maxsize=256)

@@ -11,6 +11,7 @@ import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
 from optlab import rules
+from optlab.analysis.fractions import lowest, sign_by_terms
 from optlab.analysis.kept import Kept
 from optlab.analysis.linear import LinearForm, linear_form
 from optlab.analysis.stability import LARGEST, jury_conditions, positive_set
@@ -44,6 +45,7 @@ class Mode:
     def __init__(self, rule: Rule, curvature: sp.Expr = lam) -> None:
         self.rule, self.curvature = rule, curvature
         self.kept = Kept("mode", rule.fingerprint, rule.name, str(curvature))
+        self._signs: dict[sp.Expr, int] = {}
 
     @cached_property
     def form(self) -> LinearForm:
@@ -157,12 +159,20 @@ class Mode:
 
     def _sign(self, expression: sp.Expr) -> int:
         """The sign over the hyper-parameters' domain: proved by SymPy where it can be, else the same at every sampled point."""
-        e = sp.factor(sp.sympify(expression))
+        known = self._signs.get(expression)
+        if known is None:
+            known = self._signs[expression] = self._find_sign(expression)
+        return known
+
+    def _find_sign(self, expression: sp.Expr) -> int:
         inside = {}
         for parameter, record in self.rule.parameters.items():
-            if parameter in e.free_symbols and record.within in ("[0, 1)", "(0, 1)"):
-                u = sp.Symbol(f"u_{parameter}", nonnegative=record.within[0] == "[", positive=True if record.within[0] == "(" else None)
-                inside[parameter] = u / (1 + u)  # every point of [0, 1), and no Abs(beta - 1)
+            if parameter in expression.free_symbols and record.within in ("[0, 1)", "(0, 1)", "[0, oo)", "(0, oo)"):
+                u = sp.Symbol(f"u_{parameter}", nonnegative=True, positive=True if record.within[0] == "(" else None)
+                inside[parameter] = u / (1 + u) if record.domain.sup == 1 else u  # every point of [0, 1), and no Abs(beta - 1)
+        if sign := sign_by_terms(expression.xreplace(inside), strictly=True):
+            return sign
+        e = sp.factor(expression)
         proved = sp.factor(sp.together(e.xreplace(inside)))
         for test, sign in ((proved.is_positive, 1), (proved.is_negative, -1), (proved.is_zero, 0)):
             if test:
@@ -207,11 +217,14 @@ class Mode:
     @kept
     def stationary_covariance(self) -> sp.ImmutableMatrix:
         """The covariance P = M P M' + s2 b b' that the noisy iteration settles to, where it is stable."""
-        solution = self._lyapunov(s2 * self.form.b * self.form.b.T)
-        return sp.ImmutableMatrix(solution.applyfunc(self._tidy))
+        entry = self._covariance
+        k = self.transition_matrix.rows
+        return sp.ImmutableMatrix(k, k, lambda i, j: self._tidy(entry(min(i, j), max(i, j))))
 
-    def _lyapunov(self, source: sp.Matrix) -> sp.Matrix:
-        """The symmetric solution of X = M X M' + source, by exact elimination on its upper triangle."""
+    @cached_property
+    def _covariance(self) -> Callable[[int, int], sp.Expr]:
+        """The entry (i, j), i <= j, of the symmetric solution of P = M P M' + s2 b b', by elimination on its upper triangle."""
+        source = s2 * self.form.b * self.form.b.T
         M, k = self.transition_matrix, self.transition_matrix.rows
         pairs = [(i, j) for i in range(k) for j in range(i, k)]
         place = {pair: n for n, pair in enumerate(pairs)} | {(j, i): n for n, (i, j) in enumerate(pairs)}
@@ -224,13 +237,15 @@ class Mode:
                 for q in range(k):
                     system[row, place[p, q]] -= M[i, p] * M[j, q]
         both = DomainMatrix.from_Matrix(system.row_join(right).applyfunc(sp.expand)).to_field()
-        solution = both[:, : len(pairs)].lu_solve(both[:, len(pairs) :]).to_Matrix()
-        return sp.Matrix(k, k, lambda i, j: solution[place[i, j]])
+        _, both = both.clear_denoms_rowwise(convert=True)  # polynomials: elimination without fractions is quicker
+        above, below = both[:, : len(pairs)].solve_den(both[:, len(pairs) :])
+        ring = above.domain
+        return lambda i, j: lowest(ring.to_sympy(above[place[i, j], 0].element) / ring.to_sympy(below))
 
-    @property
+    @kept
     def stationary_variance(self) -> sp.Expr:
         """The variance of theta that constant steps settle to; the expected loss floor is lam/2 times it."""
-        return self.stationary_covariance[0, 0]
+        return self._tidy(self._covariance(0, 0))
 
     @property
     def noise_floor(self) -> sp.Expr:
@@ -295,6 +310,11 @@ def _divided(stable: sp.Set, by: sp.Expr) -> sp.Set:
     """Every interval end divided by a positive symbol."""
     pieces = stable.args if isinstance(stable, sp.Union) else (stable,)
     return sp.Union(*(sp.Interval.open(piece.start / by, piece.end / by) if isinstance(piece, sp.Interval) else piece for piece in pieces))
+
+
+def flat(rule: Rule) -> Mode:
+    """The mode of a direction without curvature, lam = 0: gradients are noise alone, and only decay holds theta back."""
+    return Mode(rule, sp.Integer(0))
 
 
 @lru_cache(maxsize=256)

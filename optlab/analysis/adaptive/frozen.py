@@ -45,18 +45,21 @@ class Frozen:
         return tuple(s for s in assigned if s in self.original.state and s not in self.rule.state)
 
     @cached_property
-    def by_root(self) -> Mode:
-        """What :func:`optlab.analyze` derives of the linear rule with the scale written ``shift + ROOT``: no roots, so quick."""
+    def rule_by_root(self) -> Rule:
+        """The linear rule with the scale written ``shift + ROOT``: no roots, so what is derived of it is derived quickly."""
         parameters = {key: value for key, value in self.rule.parameters.items() if key != self.held_at} | {
             ROOT: Parameter(within="(0, oo)")
         }
         put = {self.held_at: self.P_of(ROOT)}
         equations = tuple((left, right.xreplace(put)) for left, right in self.rule.equations)
-        return analyze(
-            self.rule.extend(
-                parameters=parameters, equations=equations, gradient_at=self.rule.gradient_at.xreplace(put), bound=self.rule.bound
-            )
+        return self.rule.extend(
+            parameters=parameters, equations=equations, gradient_at=self.rule.gradient_at.xreplace(put), bound=self.rule.bound
         )
+
+    @cached_property
+    def by_root(self) -> Mode:
+        """What :func:`optlab.analyze` derives of that rule."""
+        return analyze(self.rule_by_root)
 
     @cached_property
     def transition_matrix(self) -> sp.ImmutableMatrix:

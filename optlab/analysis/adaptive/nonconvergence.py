@@ -10,6 +10,7 @@ import sympy as sp
 
 from optlab.analysis.adaptive.positivity import nonnegative
 from optlab.analysis.adaptive.update import compose, parameter, settled
+from optlab.analysis.fractions import lowest
 from optlab.errors import UnsupportedError
 from optlab.expressions import Rule
 from optlab.statements import Statement
@@ -91,5 +92,5 @@ def _scale(gradient: sp.Expr, move: sp.Expr) -> tuple[sp.Expr, int] | None:
 def _lowest(expression: sp.Expr) -> sp.Expr:
     """A fraction, or each argument of a Max, in lowest terms."""
     if expression.is_rational_function():
-        return sp.cancel(expression)
-    return expression.replace(sp.Max, lambda *arguments: sp.Max(*(sp.cancel(a) for a in arguments)))
+        return lowest(expression)
+    return expression.replace(sp.Max, lambda *arguments: sp.Max(*(lowest(a) for a in arguments)))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import sympy as sp
 
+from optlab.analysis.fractions import sign_by_terms
 from optlab.expressions import Rule
 from optlab.symbols import g, t
 
@@ -31,6 +32,8 @@ def nonnegative(expression: sp.Expr, inside: Mapping[sp.Symbol, sp.Expr]) -> boo
     >>> nonnegative(1 - beta, {beta: u / (1 + u)}), nonnegative(g**2 + 1, {}), nonnegative(g, {})
     (True, True, False)
     """
+    if not expression.has(sp.Max):
+        return _no_negative_coefficient(expression, inside)
     expression = sp.expand(expression)
     slopes = {largest: expression.coeff(largest) for largest in expression.atoms(sp.Max)}
     for largest, slope in sorted(slopes.items(), key=lambda item: nonnegative(item[1], inside)):  # all of a test before any of it
@@ -48,12 +51,13 @@ def _no_negative_coefficient(expression: sp.Expr, inside: Mapping[sp.Symbol, sp.
     def as_symbol(power: sp.Expr) -> sp.Expr:
         return powers.setdefault(power, sp.Dummy("power", nonnegative=True))
 
-    plain = sp.expand_power_exp(expression).replace(lambda e: isinstance(e, sp.Pow) and e.exp == t, as_symbol)
-    size = sp.Dummy("size", nonnegative=True)
-    up, down = (sp.expand(plain.xreplace({g: sign * size})) for sign in (1, -1))
-    numerator, denominator = sp.fraction(sp.cancel(sp.together((up if up == down else plain).xreplace(dict(inside)))))
-    terms = [term for side in (numerator, denominator) for term in sp.Add.make_args(sp.expand(side))]
-    return any(all((sign * term).is_nonnegative is True for term in terms) for sign in (1, -1))
+    if expression.has(t):
+        expression = sp.expand_power_exp(expression).replace(lambda e: isinstance(e, sp.Pow) and e.exp == t, as_symbol)
+    if expression.has(g):
+        size = sp.Dummy("size", nonnegative=True)
+        up, down = (sp.expand(expression.xreplace({g: sign * size})) for sign in (1, -1))
+        expression = up if up == down else expression
+    return sign_by_terms(expression.xreplace(dict(inside))) == 1
 
 
 def decided(expression: sp.Expr, inside: Mapping[sp.Symbol, sp.Expr]) -> sp.Expr:

@@ -13,12 +13,12 @@ from optlab import rules
 from optlab.analysis.adaptive.frozen import ROOT, freeze
 from optlab.analysis.adaptive.stationary import mean_square
 from optlab.analysis.adaptive.update import parameter, tidy
-from optlab.analysis.linear import is_linear, linear_form
-from optlab.analysis.mode import analyze
+from optlab.analysis.linear import is_linear
+from optlab.analysis.mode import flat
 from optlab.errors import UnsupportedError
 from optlab.expressions import Parameter, Rule
 from optlab.statements import Statement
-from optlab.symbols import alpha, g, lam, s2, symbol, theta
+from optlab.symbols import alpha, g, s2, symbol, theta
 
 G, d = symbol("G"), symbol("d")
 KOSSON = "Kosson, Messmer & Jaggi, Rotational equilibrium: how weight decay balances learning across neural networks, ICML 2024"
@@ -44,14 +44,12 @@ def scale_invariant(rule: Rule | str) -> tuple[tuple[Statement, ...], dict[str, 
     unit = sp.Dummy("s", positive=True)  # the standard deviation of the gradient
     decay = sp.Dummy("wd", positive=True)
     if is_linear(rule):
-        form, fixed = linear_form(rule).steady(), {s2: unit**2, lam: sp.Integer(0)}
-        variance = analyze(rule).stationary_variance.xreplace(fixed)
+        mode, fixed = flat(rule), {s2: unit**2}
     else:
         f = freeze(rule)
         eps, factor = parameter(rule, "eps"), mean_square(f).noise
-        fixed = {s2: unit**2, lam: sp.Integer(0), ROOT: sp.sqrt(factor) * unit} | ({eps: sp.Integer(0)} if eps is not None else {})
-        form, variance = f.by_root.form, f.by_root.stationary_variance.xreplace(fixed)
-    variance = tidy(variance.xreplace({wd: decay}))
+        mode, fixed = flat(f.rule_by_root), {s2: unit**2, ROOT: sp.sqrt(factor) * unit} | ({eps: sp.Integer(0)} if eps is not None else {})
+    variance = tidy(mode.stationary_variance.xreplace(fixed).xreplace({wd: decay}))
     first = sp.cancel(variance / alpha).xreplace({alpha: sp.Integer(0)})
     power = sp.cancel(sp.diff(sp.log(first), unit) * unit) / 2
     if not power.is_number or first.has(sp.zoo, sp.nan):
@@ -61,7 +59,7 @@ def scale_invariant(rule: Rule | str) -> tuple[tuple[Statement, ...], dict[str, 
     positive = {s: sp.Dummy(s.name, positive=True) for s in (G, d)}
     back = {p: s for s, p in positive.items()} | {decay: wd}
     norm = sp.sqrt(square.xreplace(positive)).xreplace(back)
-    rate = _decay_rate(form.A).xreplace(fixed).xreplace({wd: decay}).xreplace({unit: sp.sqrt(G / (square * d))}).xreplace(positive)
+    rate = _decay_rate(mode.form.A).xreplace(fixed).xreplace({wd: decay}).xreplace({unit: sp.sqrt(G / (square * d))}).xreplace(positive)
     turning = sp.sqrt(sp.powdenest(2 * alpha * rate, force=True)).xreplace(back)
     out = [
         Statement(

@@ -62,9 +62,11 @@ def _late(expression: sp.Expr, rule: Rule) -> sp.Expr:
     def fades(power: sp.Expr) -> bool:
         if not isinstance(power, sp.Pow) or not power.exp.has(t) or power.base.has(t):
             return False
-        base = power.base
+        base, speed = power.base, sp.diff(power.exp, t)
+        if base.is_number and bool(abs(base) > 1):  # (1/10)**t is 10**(-t)
+            return speed.is_negative is True
         short = (base.is_number and bool(abs(base) < 1)) or (base in rule.parameters and rule.parameters[base].domain.sup == 1)
-        return short and sp.diff(power.exp, t).is_positive is not False
+        return short and speed.is_positive is not False
 
     expression = expression.replace(lambda e: isinstance(e, sp.Eq) and t in e.free_symbols, lambda e: sp.false)
     return sp.piecewise_fold(expression.replace(fades, lambda e: sp.Integer(0)))
