@@ -135,6 +135,8 @@ def sympify(text: object) -> sp.Basic:
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
         raise InputError(f"{text!r} is not a formula: give text, a number or a SymPy expression")
     source = str(text)
+    if source.strip() in ("True", "False"):  # SymPy's parser gives Python's own, which are no expressions
+        return sp.true if source.strip() == "True" else sp.false
     names: dict[str, object] = dict(_FUNCTIONS)
     try:
         previous = ""

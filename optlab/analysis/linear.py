@@ -66,7 +66,7 @@ def linear_form(rule: Rule) -> LinearForm:
     for target in (*(now[s] for s in states), rule.gradient_at):
         slopes = [sp.diff(target, variable) for variable in variables]
         constant = all(_same_everywhere(slope, variables) for slope in slopes)
-        slopes = [sp.simplify(slope) for slope in slopes] if constant else slopes
+        slopes = [sp.simplify(slope) if slope.has(*variables) else slope for slope in slopes] if constant else slopes
         if not constant or any(slope.has(*variables) for slope in slopes) or not _vanishes_at(target, zero):
             where = "the point its gradient is taken at" if target is rule.gradient_at else "its update"
             raise NotLinearError(f"rule {rule.name} is not linear: {where} is {target}; simulate it instead")

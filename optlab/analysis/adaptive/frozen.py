@@ -86,7 +86,7 @@ class Frozen:
     def flip(self) -> sp.Expr:
         """The curvature at which an eigenvalue is -1: det(I + A + lam b c) is of first degree in lam."""
         form, k = self.form, len(self.form.states)
-        determinant = sp.Poly((sp.eye(k) + form.A + lam * form.b * form.c).det(method="berkowitz"), lam)
+        determinant = sp.Poly((sp.eye(k) + form.A + lam * form.b * form.c).det(method="laplace"), lam)
         if determinant.degree() != 1:
             raise UnsupportedError(f"rule {self.original.name}: no curvature gives the frozen rule an eigenvalue of -1")
         return tidy(-determinant.coeff_monomial(1) / determinant.coeff_monomial(lam))

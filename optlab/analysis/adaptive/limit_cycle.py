@@ -7,6 +7,7 @@ that flip, so the scale, which does not flip, stands still, and the frozen rule 
 from __future__ import annotations
 
 import sympy as sp
+from sympy.polys.matrices import DomainMatrix
 
 from optlab.analysis.adaptive.constant import at_rest
 from optlab.analysis.adaptive.frozen import COHEN, Frozen, freeze
@@ -67,7 +68,7 @@ def limit_cycle_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str,
     )  # fmt: skip
     reasons: dict[str, str] = {}
     if polynomial.degree() > 3:
-        reasons["cycle_stable"] = (
+        reasons["cycle_stable"] = reasons["cycle_margin_default"] = (
             f"rule {rule.name}: the cycle has {polynomial.degree()} multipliers; decide by the roots of cycle_polynomial"
         )
         return tuple(out), reasons
@@ -87,6 +88,11 @@ def limit_cycle_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str,
                 expression=sp.Min(*numbers), status="derived", how="numbers put in",
             )
         )  # fmt: skip
+    else:
+        rest = sorted({str(s) for number in numbers for s in number.free_symbols})
+        reasons["cycle_margin_default"] = f"rule {rule.name}: " + (
+            f"the conditions depend on {', '.join(rest)} too, which have no default" if rest else "cycle_stable has no symbols: see there"
+        )
     return tuple(out), reasons
 
 
@@ -181,8 +187,8 @@ def _polynomial(f: Frozen, size: sp.Symbol, eps: sp.Symbol | None) -> sp.Poly:
         return sp.cancel(sp.together(slope)) * (1 if target in f.held else -1)
 
     J = sp.Matrix([[entry(s, v) for v in states] for s in states])
-    determinant = (z * sp.eye(len(states)) - J).det(method="berkowitz")
-    return sp.Poly(sp.cancel(sp.together(determinant)).xreplace({part: r}), z)
+    over_field = DomainMatrix.from_Matrix(J).to_field()
+    return sp.Poly([over_field.domain.to_sympy(e).xreplace({part: r}) for e in over_field.charpoly()], z)
 
 
 def _plain_root(power: sp.Expr) -> sp.Expr:

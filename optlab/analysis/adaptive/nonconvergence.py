@@ -1,18 +1,24 @@
 """Reddi, Kale and Kumar's example: a convex problem that Adam solves with the worst point there is.
 
 The losses on [-1, 1] are C x at steps 1, 4, 7, ... and -x at the others, C > 2, so that -1 is best. Without momentum and bias
-correction, with beta2 = 1/(1 + C^2), each period moves x up as far as the bounds let it.
+correction, with beta2 = 1/(1 + C^2), a period of three steps, each -alpha g / scale, is one step down and two steps up.
+
+Adam: each step up is at least 2/3 of the step down, so two of them make up for it and 1/3 more. A rule whose scale never falls:
+each step up is at most 1/C of the step down. These inequalities hold for all C > 2 and all states >= 0, and SymPy verifies them
+term by term, and that the scale stays small enough for the steps to add up to more than the length of the interval. What
+follows is argued: a period whose steps up meet the end 1 stays there; one whose step down meets -1 ends within 2/C of a step of it.
 """
 
 from __future__ import annotations
 
 import sympy as sp
 
+from optlab.analysis.adaptive.frozen import freeze
 from optlab.analysis.adaptive.positivity import nonnegative
 from optlab.analysis.adaptive.update import compose, parameter, settled
 from optlab.analysis.fractions import lowest
 from optlab.errors import UnsupportedError
-from optlab.expressions import Rule
+from optlab.expressions import Equations, Rule
 from optlab.statements import Statement
 from optlab.symbols import alpha, g, symbol, theta
 
@@ -20,20 +26,22 @@ C = symbol("C")
 REDDI = "Reddi, Kale & Kumar, On the convergence of Adam and beyond, ICLR 2018, Theorem 1"
 
 
-def one_period(rule: Rule, height: sp.Expr) -> tuple[sp.Expr, ...]:
-    """What theta is moved by in the three steps with gradients ``height``, -1, -1, from any states (each a symbol >= 0).
-
-    The memory of the gradient is put to 0, that of its square to 1/(1 + height^2), eps and weight decay to 0; t is large.
-    """
+def example(rule: Rule, height: sp.Expr) -> Equations:
+    """The rule's late equations with no memory of the gradient, 1/(1 + height^2) for that of its square, eps and weight decay 0."""
     settings: dict[sp.Symbol, sp.Expr] = {}
     for name, value in (("beta1", 0), ("eps", 0), ("wd", 0), ("beta2", 1 / (1 + height**2)), ("beta", 1 / (1 + height**2))):
         key = parameter(rule, name)
         if key is not None and key not in rule.bound:
             settings[key] = sp.sympify(value)
-    equations = tuple((left, right.xreplace(settings)) for left, right in settled(rule))
+    return tuple((left, right.xreplace(settings)) for left, right in settled(rule))
+
+
+def steps(rule: Rule, height: sp.Expr, gradients: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...]:
+    """What theta is moved by in each of the steps with these gradients, from any states (each a symbol >= 0)."""
+    equations = example(rule, height)
     states: dict[sp.Symbol, sp.Expr] = {s: sp.Dummy(str(s), nonnegative=True) for s, _ in equations if s in rule.state}
     moves = []
-    for gradient in (height, -sp.Integer(1), -sp.Integer(1)):
+    for gradient in gradients:
         now = compose(equations, {**states, g: gradient, theta: sp.Integer(0)})
         states = {s: _lowest(now[s]) for s in states}
         moves.append(now[theta])
@@ -42,25 +50,27 @@ def one_period(rule: Rule, height: sp.Expr) -> tuple[sp.Expr, ...]:
 
 def nonconvergence_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str, str]]:
     """Which end of [-1, 1] the rule comes to, with the inequality that each period obeys, and the regret."""
-    extra = sp.Dummy("extra", positive=True)
-    height = 2 + extra
-    moves = one_period(rule, height)
-    scales = [_scale(gradient, move) for gradient, move in zip((height, -1, -1), moves, strict=True)]
+    height = 2 + sp.Dummy("extra", positive=True)
+    gradients = (height, -sp.Integer(1), -sp.Integer(1))
+    rising = freeze(rule).never_falls
+    moves = steps(rule, height, gradients[:1] if rising else gradients)
+    scales = [_scale(gradient, move) for gradient, move in zip(gradients, moves, strict=False)]
     if any(s is None for s in scales):
         raise UnsupportedError(f"rule {rule.name}: its steps in Reddi's example are not the gradient over a scale")
-    (down, power), (first, _), (second, _) = scales  # type: ignore[misc]
-    if all(nonnegative(3**power * down - 2**power * height**power * up, {}) for up in (first, second)):
-        end, proof = (
-            sp.Integer(1),
-            "each step up is at least 2/3 of the step down, so a period gains a third of it: 3 scale1 >= 2 C scale, term by term",
-        )
-    elif nonnegative(first - down, {}) and nonnegative(second - first, {}):
-        end, proof = sp.Integer(-1), "the scale does not fall, so two steps up are at most 2/C of the step down, term by term"
+    (down, power), *others = scales  # type: ignore[misc]
+    size = {1: "the scale", 2: "the square of the scale"}[power]
+    if rising:
+        end, proof = sp.Integer(-1), "verified: the scale does not fall, so each step up is at most 1/C of the step down"
+    elif all(nonnegative(3**power * down - 2**power * height**power * up, {}) for up, _ in others):
+        end, proof = sp.Integer(1), "verified: 3 scale1 >= 2 C scale for both steps up, each at least 2/3 of the step down"
     else:
         raise UnsupportedError(f"rule {rule.name}: neither direction of Reddi's example is proved for it")
+    growth = _growth(rule, height, power, down)
+    if growth is None:
+        raise UnsupportedError(f"rule {rule.name}: its scale in Reddi's example is not proved to stay small enough for its steps to add up")
+    proof += f"; {size} {growth}; argued from these: the periods gain distance until x meets that end, and stay there"
     conditions = (sp.Gt(C, 2),)
     assumptions = ("beta1 = 0, beta2 = 1/(1 + C^2), eps = 0, no bias correction, constant alpha, small against 1", "x is kept in [-1, 1]")
-    regret = sp.Rational(2, 3) * C - sp.Rational(4, 3) if end == 1 else sp.Integer(0)
     meaning = {C: "the slope of every third loss; the other two have slope -1"}
     out = [
         Statement(
@@ -69,14 +79,34 @@ def nonconvergence_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[s
         )
     ]  # fmt: skip
     if end == 1:
+        cost = C * theta - theta - theta
+        regret = sp.expand((cost.xreplace({theta: end}) - cost.xreplace({theta: -end})) / 3)
         out.append(
             Statement(
                 name="reddi_regret", about="a lower bound of the average regret per step against -1, once x starts its periods at 1",
                 expression=regret, status="proved", symbols=meaning, conditions=conditions, assumptions=assumptions, reference=REDDI,
-                how="a period from x = 1 costs C - x2 - x3 >= C - 2, one at -1 costs 2 - C",
+                how="argued: a period from x = 1 costs C - x2 - x3, least at x2 = x3 = 1; a third of that less the cost at -1, computed",
             )
         )  # fmt: skip
     return tuple(out), {}
+
+
+def _growth(rule: Rule, height: sp.Expr, power: int, down: sp.Expr) -> str | None:
+    """Why steps over this scale (``down`` is its ``power`` in the step down) add up to any length; None if it is not proved."""
+    equations, bound = example(rule, height), height**power
+    names = {s.name for s in down.free_symbols}
+    states = [s for s, _ in equations if s in rule.state and s.name in names]
+    if not states:
+        return f"is {'C' if down == bound else 'a number'}" if nonnegative(bound - down, {}) else None
+    part = {s: bound * (u := sp.Dummy(f"u_{s}", nonnegative=True)) / (1 + u) for s in states}  # every point of [0, bound)
+    after = [compose(equations, {**part, g: gradient, theta: sp.Integer(0)}) for gradient in (height, -sp.Integer(1))]
+    if all(nonnegative(bound - now[s], {}) for now in after for s in states):
+        return "stays at most C" + f"^{power}" * (power > 1)
+    free = {s: sp.Dummy(str(s), nonnegative=True) for s in states}
+    after = [compose(equations, {**free, g: gradient, theta: sp.Integer(0)}) for gradient in (height, -sp.Integer(1))]
+    if len(states) == 1 and all(nonnegative(bound - (now[s] - free[s]), {}) for now in after for s in states):
+        return f"grows by at most C^{power} a step, and the sum of t^(-1/{power}) diverges"
+    return None
 
 
 def _scale(gradient: sp.Expr, move: sp.Expr) -> tuple[sp.Expr, int] | None:

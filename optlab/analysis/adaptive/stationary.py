@@ -13,6 +13,7 @@ import sympy as sp
 from optlab.analysis.adaptive.constant import at_rest
 from optlab.analysis.adaptive.frozen import ROOT, Frozen, freeze
 from optlab.analysis.adaptive.update import compose, parameter, tidy
+from optlab.analysis.fractions import lowest
 from optlab.errors import UnsupportedError
 from optlab.expressions import Rule
 from optlab.statements import Statement
@@ -57,12 +58,12 @@ def stationary_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str, 
         point, covariance = f.by_root.form.c, f.by_root.stationary_covariance
         seen = sp.together((point * covariance * point.T)[0])
     eps = parameter(rule, "eps")
-    equation = sp.numer(sp.together(f.P_of(Q) - factor.noise * s2 - factor.theta * seen))
+    equation = sp.numer(lowest(f.P_of(Q) - factor.noise * s2 - factor.theta * seen))
     root = S - f.shift
     out = [
         Statement(
             name="stationary_scale", about="the scale S that the noisy iteration on lam/2 theta^2 settles to solves this",
-            expression=sp.Eq(_in(equation, Q, root), 0), status="derived", symbols={S: "what the step is divided by"},
+            expression=sp.Eq(_primitive(equation, Q).as_expr().xreplace({Q: root}), 0), status="derived", symbols={S: "what the step is divided by"},
             assumptions=ASSUMPTIONS, how="P = E g^2 = s2 + lam^2 V, with V the frozen rule's stationary variance", reference=REFERENCE,
         ),
         Statement(
@@ -74,10 +75,10 @@ def stationary_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str, 
     if eps is None or eps in rule.bound:
         return tuple(out), {"stationary_variance_large": f"rule {rule.name}: eps is a number here, so the scale has no short closed form"}
     at_zero = {eps: sp.Integer(0)}
-    factors = [p for p, _ in sp.factor_list(sp.expand(equation.xreplace(at_zero)), Q)[1] if p.has(Q) and p != Q]
-    if len(factors) != 1 or sp.degree(factors[0], Q) > 2:
+    large = _primitive(equation.xreplace(at_zero), Q)
+    if large.degree() > 2:
         return tuple(out), {"stationary_variance_large": f"rule {rule.name}: the equation for the scale has no short closed form"}
-    scale = _positive_root(sp.Poly(factors[0], Q))
+    scale = _positive_root(large)
     for name, about, expression in (
         ("stationary_scale_large", "the scale without eps", scale),
         ("stationary_variance_large", "the variance of theta without eps", sp.expand((scale**2 - factor.noise * s2) / factor.theta)),
@@ -91,9 +92,9 @@ def stationary_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str, 
     return tuple(out), {}
 
 
-def _in(equation: sp.Expr, Q: sp.Symbol, root: sp.Expr) -> sp.Expr:
-    factors = [factor for factor in sp.factor_list(equation, Q)[1] if factor[0].has(Q) and factor[0] != Q]
-    return sp.Mul(*(p.xreplace({Q: root}) ** k for p, k in factors))
+def _primitive(equation: sp.Expr, Q: sp.Symbol) -> sp.Poly:
+    """The polynomial in Q without common factors of its coefficients and without powers of Q: a scale of 0 is no solution."""
+    return sp.Poly(equation, Q).terms_gcd()[1].primitive()[1]
 
 
 def _positive_root(quadratic: sp.Poly) -> sp.Expr:
