@@ -82,7 +82,9 @@ def adaptive_parts(rule: Rule) -> list[Part]:
     parts = []
     for topic, title in TITLES.items():
         lines = statement_lines(found.topic(topic))
-        notes = [f"no {name.replace('_', ' ')}: {reason}" for name, reason in found.topic_reasons(topic).items()]
+        meanings = {s: meaning for statement in found.topic(topic) for s, meaning in statement.symbols.items()}
+        notes = [f"{s}: {meaning}" for s, meaning in meanings.items()]
+        notes += [f"no {name.replace('_', ' ')}: {reason}" for name, reason in found.topic_reasons(topic).items()]
         if lines or notes:
             parts.append(Part(topic, title, lines, tuple(notes)))
     return parts
