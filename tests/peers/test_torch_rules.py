@@ -31,6 +31,17 @@ def test_every_torch_dialect_is_compared():
 def test_a_torch_dialect_is_torch(name):
     import torch
 
+    kept = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)  # NAdam keeps its product of momenta in the default type
+    try:
+        worst = difference(torch, name)
+    finally:
+        torch.set_default_dtype(kept)
+    assert worst <= 1e-12
+
+
+def difference(torch, name):
+    """The largest difference of theta over the steps, relative to the largest theta so far."""
     rule = rules.get(name).dialect("torch")
     kind, settings = SETTINGS[name]
     values = {str(key): float(Fraction(int(value.p), int(value.q))) for key, value in rule.values.items()}
@@ -38,10 +49,11 @@ def test_a_torch_dialect_is_torch(name):
     optimizer = getattr(torch.optim, kind)([w], lr=RATE, **settings(values))
     gradients = np.random.default_rng(0).normal(size=STEPS)
     generated, x = Generated(rule, np.full(STEPS, RATE)), 1.0
-    states, size = generated.states, 1.0
+    states, size, worst = generated.states, 1.0, 0.0
     for t, gradient in enumerate(gradients, 1):
         w.grad = torch.tensor([gradient], dtype=torch.float64)
         optimizer.step()
         x, states = generated.step(x, states, gradient, t)
         size = max(size, abs(x))
-        assert abs(w.item() - x) <= 1e-12 * size, t
+        worst = max(worst, abs(w.item() - x) / size)
+    return worst

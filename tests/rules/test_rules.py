@@ -387,3 +387,26 @@ def test_placeholders_that_stand_for_each_other_are_refused():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10, check=True)
     assert re.search("p|q", done.stdout)
+
+
+# --- what an adaptive rule holds fixed ---
+
+
+@pytest.mark.parametrize("name", [name for name in rules.names() if "frozen" in rules.get(name).analysis])
+def test_what_is_frozen_leaves_a_rule_linear_in_the_gradient(name):
+    """With the frozen quantities replaced, theta moves linearly in g (Lion keeps its sign and freezes nothing)."""
+    rule = rules.get(name)
+    frozen = rule.analysis["frozen"]
+    assigned = {left for left, _ in rule.equations}
+    assert frozen.keys() <= assigned
+    assert {s for value in frozen.values() for s in value.free_symbols} <= {symbol("P")}
+    working = {}
+    for left, right in rule.equations:
+        working[left] = frozen.get(left, right.xreplace(working))
+    linear = sp.expand(working[theta].diff(g, 2)) == 0 and not working[theta].has(sp.sign)
+    assert linear == (name != "lion")
+
+
+def test_the_adaptive_rules_are_the_ones_that_freeze_something():
+    linear = {"sgd", "momentum", "nesterov", "ema_momentum"}
+    assert {name for name in rules.names() if "frozen" in rules.get(name).analysis} == set(rules.names()) - linear
