@@ -343,7 +343,7 @@ BAD = {
     "unknown option": (["simulate", "--alhpa", "0.1"], "--alhpa"),
     "option without value": (["simulate", "--alpha"], "--alpha"),
     "no rule to derive": (["derive"], "rule|RULE"),
-    "unknown rule": (["derive", "adma"], "unknown rule 'adma'; did you mean 'adam'"),
+    "unknown rule": (["derive", "adem"], "unknown rule 'adem'; did you mean 'adam'"),
     "unknown hyper-parameter": (["derive", "adam(beta=0.5)"], "unknown option of adam 'beta'"),
     "hyper-parameter out of range": (["derive", "momentum(beta=1.5)"], r"momentum: beta = 1.5 is out of range: it must lie in \[0, 1\)"),
     "unknown variant": (["derive", "adam(eps_placement=beside)"], "unknown eps_placement of adam 'beside'"),
@@ -387,7 +387,7 @@ BAD = {
     "missing spec": (["report", "gone.toml"], "there is no spec file 'gone.toml'"),
     "spec that is no TOML": (["report", "data.csv"], "data.csv: not valid TOML"),
     "unknown key in the spec": (["report", "bad.toml"], r"bad.toml: unknown key 'stepss' in \[quadratics\]; did you mean 'steps'"),
-    "unknown rule in the spec": (["report", "rule.toml"], "unknown rule 'adma'; did you mean 'adam'"),
+    "unknown rule in the spec": (["report", "rule.toml"], "unknown rule 'adem'; did you mean 'adam'"),
     "a rule twice in the spec": (["report", "twice.toml"], "the same rule is named twice"),
     "missing table in the spec": (["report", "table.toml"], "gone.csv"),
     "report into a file": (["report", "tiny.toml", "--out", "data.csv"], "cannot write to data.csv|data.csv"),
@@ -399,7 +399,7 @@ BAD = {
     "figure of an unknown kind": (["advise", "data.csv", "--target", "z", "--figure", "a.xyz"], "must end in .png"),
     "figure nowhere": (["advise", "data.csv", "--target", "z", "--figure", "none/a.png"], "there is no folder 'none'"),
     "budget of nothing": (["advise", "data.csv", "--target", "z", "--budget", "0"], "budget"),
-    "verify an unknown rule": (["verify", "adma"], "unknown rule 'adma'"),
+    "verify an unknown rule": (["verify", "adem"], "unknown rule 'adem'"),
     "superfluous argument": (["doctor", "please"], "please"),
 }  # fmt: skip
 
@@ -412,7 +412,7 @@ def test_bad_input_is_one_line_and_exit_code_2(run, elsewhere, case):
         "from optlab.rules import Rule, alpha, g, theta\nNUMBER = 3\nMINE = Rule(name='mine', equations=((theta, theta - alpha * g),))\n"
     )
     (elsewhere / "bad.toml").write_text("[quadratics]\nstepss = 3\n")
-    (elsewhere / "rule.toml").write_text("rules = ['adma']\n")
+    (elsewhere / "rule.toml").write_text("rules = ['adem']\n")
     (elsewhere / "twice.toml").write_text("rules = ['sgd', 'sgd']\n")
     (elsewhere / "table.toml").write_text("rules = ['sgd']\n[table]\npath = 'gone.csv'\ntarget = 'y'\n")
     (elsewhere / "tiny.toml").write_text(TINY)
@@ -432,7 +432,7 @@ def test_bad_input_is_one_line_and_exit_code_2(run, elsewhere, case):
 
 
 def test_bad_input_in_a_real_process(elsewhere):
-    done = shell("derive", "adma")
+    done = shell("derive", "adem")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.count("\n") == 1
     assert "did you mean 'adam'" in done.stderr

@@ -47,6 +47,11 @@ def test_the_variants_that_the_twins_spell_out_all_exist():
         "rmsprop": {"eps_placement": {"inside", "outside"}, "first_step": {"zero", "one"}},
         "adam": adam,
         "adamw": adam | {"decay": {"decoupled", "coupled"}},
+        "adagrad": {"eps_placement": {"inside", "outside"}},
+        "nadam": {"eps_placement": {"inside", "outside"}, "momentum": {"rising", "constant"}},
+        "amsgrad": {"eps_placement": {"inside", "outside"}, "bias_correction": {"off", "after_max", "before_max"}},
+        "adamax": {"eps_placement": {"inside", "outside"}},
+        "lion": {},
     }
 
 
@@ -124,6 +129,7 @@ def test_the_twins_notice_a_wrong_formula(wrong):
 
 FLOAT32 = [("sgd", {}), ("momentum", {}), ("nesterov", {}), ("ema_momentum", {"first_step": "gradient"}), ("rmsprop", {}), ("adam", {})]
 FLOAT32 += [("adam", {"eps_placement": "outside"}), ("adamw", {"decay": "coupled"})]
+FLOAT32 += [(name, {}) for name in ("adagrad", "nadam", "amsgrad", "adamax", "lion")]
 
 
 @pytest.mark.parametrize(("name", "chosen"), FLOAT32, ids=["-".join([name, *chosen.values()]) for name, chosen in FLOAT32])
@@ -318,7 +324,7 @@ BAD = {
     "wrong option": (lambda: rules.get("adam", eps_placement="beside"), "unknown eps_placement of adam 'beside'.*inside, outside"),
     "option of no name": (lambda: rules.get("adam", eps_placement=["inside"]), "eps_placement"),
     "unknown option": (lambda: rules.get("adam", beta_1=0.5), "unknown option of adam 'beta_1'; did you mean 'beta1'"),
-    "near miss": (lambda: rules.get("adma"), "unknown rule 'adma'; did you mean 'adam'"),
+    "near miss": (lambda: rules.get("adem"), "unknown rule 'adem'; did you mean 'adam'"),
     "nothing near": (lambda: rules.get("zzzzzz"), r"unknown rule 'zzzzzz' \(known: sgd"),
     "no text": (lambda: rules.get(3), "3 is no rule"),
     "positional": (lambda: rules.get("momentum(0.5)"), r"options go by name"),
@@ -381,3 +387,26 @@ def test_placeholders_that_stand_for_each_other_are_refused():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10, check=True)
     assert re.search("p|q", done.stdout)
+
+
+# --- what an adaptive rule holds fixed ---
+
+
+@pytest.mark.parametrize("name", [name for name in rules.names() if "frozen" in rules.get(name).analysis])
+def test_what_is_frozen_leaves_a_rule_linear_in_the_gradient(name):
+    """With the frozen quantities replaced, theta moves linearly in g (Lion keeps its sign and freezes nothing)."""
+    rule = rules.get(name)
+    frozen = rule.analysis["frozen"]
+    assigned = {left for left, _ in rule.equations}
+    assert frozen.keys() <= assigned
+    assert {s for value in frozen.values() for s in value.free_symbols} <= {symbol("P")}
+    working = {}
+    for left, right in rule.equations:
+        working[left] = frozen.get(left, right.xreplace(working))
+    linear = sp.expand(working[theta].diff(g, 2)) == 0 and not working[theta].has(sp.sign)
+    assert linear == (name != "lion")
+
+
+def test_the_adaptive_rules_are_the_ones_that_freeze_something():
+    linear = {"sgd", "momentum", "nesterov", "ema_momentum"}
+    assert {name for name in rules.names() if "frozen" in rules.get(name).analysis} == set(rules.names()) - linear
