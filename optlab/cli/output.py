@@ -41,7 +41,9 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[obje
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title) if title else None, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    table = Table(
+        title=Text(title) if title else None, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    )
     for i, header in enumerate(headers):
         table.add_column(header, justify="left" if i in words else "right", overflow="fold")
     for row in rows:

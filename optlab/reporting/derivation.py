@@ -11,10 +11,12 @@ from optlab import bounds, rules
 from optlab.analysis import analyze, is_linear
 from optlab.analysis.adaptive import analyze_adaptive
 from optlab.analysis.mode import Mode
+from optlab.analysis.normalization import backward, statements
 from optlab.analysis.optimal import STATUSES, Optimal
 from optlab.bounds import Bound
 from optlab.errors import NotLinearError, UnknownNameError, UnsupportedError
 from optlab.expressions import Rule
+from optlab.norms import Norm
 from optlab.statements import Statement
 from optlab.symbols import lam
 
@@ -201,3 +203,30 @@ def bound_document(bound: Bound) -> dict[str, object]:
         "status": bound.status, "how": bound.how, "obligations": len(bound.obligations), "explicit": bound.explicit,
         "reference": bound.reference,
     }  # fmt: skip
+
+
+def norm_parts(norm: Norm) -> list[Part]:
+    """A normalization layer: forward, backward, and what it is invariant to."""
+    forward = [Line(str(left), "the mean of", integrand) for left, integrand in norm.reductions]
+    forward += [
+        Line("sigma", "what is divided by", norm.scale),
+        Line("xhat", "normalized", norm.normalized),
+        Line("y", "output", norm.output),
+    ]
+    forward += [Line(f"running {left}", "for inference, after each batch", value) for left, value in norm.running.items()]
+    passed = backward(norm)
+    back = [Line(str(left), "the mean of", integrand) for left, integrand in passed.reductions]
+    back.append(Line("dx", "gradient of the input", passed.input_gradient))
+    back += [Line(f"d{s}", f"summed over {axes}", integrand) for s, (integrand, axes) in passed.parameter_gradients.items()]
+    stated = statements(norm)
+    meanings = {s: meaning for statement in stated for s, meaning in statement.symbols.items()}
+    return [
+        Part("forward", f"forward: means over {norm.reduced}", tuple(forward)),
+        Part(
+            "backward",
+            "backward: dy is the gradient of the output",
+            tuple(back),
+            ("derived by the reverse chain rule from the forward pass",),
+        ),
+        Part("invariance", "what it does not see", statement_lines(stated), tuple(f"{s}: {meaning}" for s, meaning in meanings.items())),
+    ]

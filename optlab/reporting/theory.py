@@ -100,7 +100,7 @@ def theory(*, out: str | Path = "reports/theory", progress: Progress | None = No
         path = page.page("theory.html.j2", context)
     if progress:
         progress(total, total, "written")
-    return TheoryResult(path, tuple(map(str, context["findings"])), True, time.perf_counter() - started)  # type: ignore[call-overload]
+    return TheoryResult(path, tuple(map(str, context["findings"])), True, time.perf_counter() - started)
 
 
 LINEAR = (
