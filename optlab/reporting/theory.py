@@ -17,7 +17,7 @@ from optlab._version import __version__
 from optlab.analysis import analyze, free_parameters, is_linear
 from optlab.analysis.optimal import Optimal
 from optlab.errors import CheckFailed
-from optlab.expressions import Rule
+from optlab.expressions import Rule, text
 from optlab.reporting import derivation
 from optlab.reporting.derivation import Part
 from optlab.reporting.figures.minimax import draw_landscapes, draw_rates
@@ -117,7 +117,7 @@ NORMS = (
 
 
 def _group(name: str, title: str, text: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"id": name, "title": title, "text": text, "items": items}
+    return {"id": name, "title": title, "text": text, "cards": items}
 
 
 def _rule_item(rule: Rule, position: int, parts: Sequence[Part]) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _findings(tuned: dict[str, Optimal], parts: dict[str, list[Part]], slacks: d
         value = float(ratio.expression.xreplace(defaults))
         out.append(f"Without bias correction Adam's first step is {value:.4g} times the corrected one: larger, not smaller.")
     if threshold is not None:
-        limit = mathml(threshold.expression.xreplace(defaults))
+        limit = text(threshold.expression.xreplace(defaults)).replace("alpha", "α")
         out.append(f"With its scale held fixed Adam is stable up to a preconditioned sharpness of {limit}.")
     met = [name.replace("_", " ") for name, slack in slacks.items() if slack.largest > 1 - 1e-9]
     out.append(f"{len(slacks)} bounds hold on every problem drawn; attained there: {', '.join(met)}.")
