@@ -21,7 +21,7 @@ from optlab.expressions import Rule, text
 from optlab.reporting import derivation
 from optlab.reporting.derivation import Part
 from optlab.reporting.figures.minimax import draw_landscapes, draw_rates
-from optlab.reporting.html import number, table, verdict
+from optlab.reporting.html import greek, number, table, verdict
 from optlab.reporting.mathml import equations, mathml
 from optlab.reporting.page import Page, versions
 from optlab.reporting.style import color_of, new_figure, style
@@ -137,7 +137,7 @@ def _norm_item(norm: Any, parts: Sequence[Part]) -> dict[str, Any]:
 def _part(part: Part, is_open: bool) -> dict[str, Any]:
     rows = Markup("").join(
         Markup('<tr><td class="what">{}<br><span class="soft">{}</span></td><td>{}</td><td class="how">{}{}</td></tr>').format(
-            line.label, line.about, Markup(mathml(line.expression)), line.status, f": {line.how}" if line.how else ""
+            line.label, greek(line.about), Markup(mathml(line.expression)), line.status, f": {line.how}" if line.how else ""
         )
         for line in part.lines
     )
@@ -146,7 +146,7 @@ def _part(part: Part, is_open: bool) -> dict[str, Any]:
         if part.lines
         else ""
     )
-    return {"title": part.title, "table": body, "notes": part.notes, "open": is_open}
+    return {"title": greek(part.title), "table": body, "notes": [greek(note) for note in part.notes], "open": is_open}
 
 
 def _tuning_table(tuned: dict[str, Optimal]) -> Markup:
@@ -191,8 +191,8 @@ def _bounds_table(slacks: dict[str, Slack]) -> Markup:
         bound, slack = bounds.get(name), slacks.get(name)
         proof = f"{bound.status}, {len(bound.obligations)} steps verified" if bound.obligations else bound.status
         rows.append((
-            name.replace("_", " "), bound.measures, Markup(mathml(bound.expression)), proof, number(slack.largest, 6) if slack else "–",
-            number(slack.median, 2) if slack else "–", slack.worst if slack else "an absolute constant is not given", bound.reference,
+            name.replace("_", " "), greek(bound.measures), Markup(mathml(bound.expression)), proof, number(slack.largest, 6) if slack else "–",
+            number(slack.median, 2) if slack else "–", slack.worst.partition(":")[0] if slack else "no explicit constant", bound.reference,
         ))  # fmt: skip
     headers = ("bound", "of", "formula", "known", "largest", "median", "worst drawn problem", "reference")
     return table(headers, rows, text=(0, 1, 2, 3, 6, 7))
