@@ -3,10 +3,10 @@
 import sympy as sp
 
 from optlab.expressions import exact
-from optlab.norms.record import Norm, beta, eps, gamma, momentum, n, sigma, x, xhat
+from optlab.norms.record import Norm, beta, eps, gamma, momentum, n, running, sigma, x, xhat
 from optlab.symbols import symbol
 
-mean, var, running = symbol("mean"), symbol("var"), symbol("running")
+mean, var = symbol("mean"), symbol("var")
 
 NORM = Norm(
     name="batch_norm",
@@ -21,7 +21,7 @@ NORM = Norm(
     summed="batch and space",
     running={
         mean: (1 - momentum) * running + momentum * mean,
-        var: (1 - momentum) * running + momentum * var * n / (n - 1),  # unbiased
+        var: (1 - momentum) * running + momentum * var * n / (n - 1),  # the unbiased variance
     },
     defaults={eps: exact("1e-5"), momentum: exact("0.1")},
 )
