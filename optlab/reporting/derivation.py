@@ -10,8 +10,9 @@ import sympy as sp
 from optlab import bounds, rules
 from optlab.analysis import analyze, is_linear
 from optlab.analysis.adaptive import analyze_adaptive
+from optlab.analysis.invariance import statements
 from optlab.analysis.mode import Mode
-from optlab.analysis.normalization import backward, statements
+from optlab.analysis.normalization import backward
 from optlab.analysis.optimal import STATUSES, Optimal
 from optlab.bounds import Bound
 from optlab.errors import NotLinearError, UnknownNameError, UnsupportedError

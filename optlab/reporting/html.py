@@ -42,8 +42,8 @@ def verdict(good: bool, yes: str = "yes", no: str = "no") -> Markup:
 
 
 _GREEK = {
-    "alpha": "α", "beta": "β", "beta1": "β₁", "beta2": "β₂", "eps": "ε", "kappa": "κ", "lam": "λ", "mu": "μ", "sigma": "σ", "Sigma": "Σ", "theta": "θ",
-    "s2": "s²", "gamma": "γ", "rho": "ρ", "delta": "δ",
+    "alpha": "α", "beta": "β", "beta1": "β₁", "beta2": "β₂", "gamma": "γ", "delta": "δ", "eps": "ε", "kappa": "κ", "lam": "λ",
+    "mu": "μ", "rho": "ρ", "sigma": "σ", "Sigma": "Σ", "theta": "θ", "s2": "s²",
 }  # fmt: skip
 
 

@@ -190,10 +190,11 @@ def _bounds_table(slacks: dict[str, Slack]) -> Markup:
     for name in bounds.names():
         bound, slack = bounds.get(name), slacks.get(name)
         proof = f"{bound.status}, {len(bound.obligations)} steps verified" if bound.obligations else bound.status
-        rows.append((
-            name.replace("_", " "), greek(bound.measures), Markup(mathml(bound.expression)), proof, number(slack.largest, 6) if slack else "–",
-            number(slack.median, 2) if slack else "–", slack.worst.partition(":")[0] if slack else "no explicit constant", bound.reference,
-        ))  # fmt: skip
+        measured = (
+            (number(slack.largest, 6), number(slack.median, 2), slack.worst.partition(":")[0]) if slack else ("–", "–", "no constant")
+        )
+        formula = Markup(mathml(bound.expression))
+        rows.append((name.replace("_", " "), greek(bound.measures), formula, proof, *measured, bound.reference))
     headers = ("bound", "of", "formula", "known", "largest", "median", "worst drawn problem", "reference")
     return table(headers, rows, text=(0, 1, 2, 3, 6, 7))
 
