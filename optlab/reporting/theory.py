@@ -41,8 +41,12 @@ class TheoryResult:
     duration: float
 
 
-def theory(*, out: str | Path = "reports/theory", progress: Progress | None = None, command: str = "optlab theory") -> TheoryResult:
+def theory(
+    *, out: str | Path = "reports/theory", draws: int = 105, progress: Progress | None = None, command: str = "optlab theory"
+) -> TheoryResult:
     """Derive everything of every built-in rule and normalization, measure every bound's slack, and write ``out/index.html``.
+
+    ``draws`` is the number of problems that each bound is measured on.
 
     Raises OptlabError if the folder cannot be written, CheckFailed if a bound is violated or a certificate does not hold.
     """
@@ -69,7 +73,7 @@ def theory(*, out: str | Path = "reports/theory", progress: Progress | None = No
     for name in names:
         tick(name)
         if bounds.get(name).explicit:
-            slacks[name] = measure_slack(name)
+            slacks[name] = measure_slack(name, draws=draws)
     measured = time.perf_counter() - started - derived
     linear = [rule for rule in chosen if is_linear(rule)]
     tuned = {rule.name: analyze(rule).optimal() for rule in linear}

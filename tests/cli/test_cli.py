@@ -8,15 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
-import sympy as sp
 import xarray as xr
 
 import optlab as ol
-from optlab.__main__ import main
+from tests.cli.conftest import document
 
 ROOT = Path(ol.__file__).parents[1]
 LION = f"{ROOT / 'examples' / 'lion.py'}:LION"
-COMMANDS = ["report", "derive", "simulate", "advise", "verify", "doctor"]
+COMMANDS = ["report", "derive", "theory", "simulate", "advise", "verify", "doctor"]
 QUADRATIC = "quadratic(condition_number=10, dim=3, noise=0.5)"
 TINY = """
 rules = ["sgd"]
@@ -41,32 +40,8 @@ steps = 10
 """
 
 
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    """Commands run in an empty folder, so what they write by default stays there."""
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def run(capsys):
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err
-
-    return call
-
-
 def shell(*arguments, **options):
     return subprocess.run([sys.executable, "-m", "optlab", *map(str, arguments)], capture_output=True, text=True, timeout=120, **options)
-
-
-def document(result):
-    code, out, err = result
-    assert err == ""
-    assert out.startswith("{")
-    return code, json.loads(out)  # json.loads refuses anything before or after one document
 
 
 # --- help ---
@@ -106,55 +81,6 @@ def test_help_imports_nothing_heavy(arguments):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert done.stderr == "0 []\n"
-
-
-# --- derive ---
-
-
-@pytest.mark.parametrize("rule", ["sgd", "momentum", "momentum(beta=9/10)", "nesterov", "ema_momentum", "momentum(learning_rate=outside)"])
-def test_derive_json_reads_back(run, rule):
-    code, found = document(run("derive", rule, "--json"))
-    assert code == 0
-    assert found["linear"] is True
-    chosen, mode = ol.rules.get(rule), ol.analyze(rule)
-    for row, (left, right) in zip(found["equations"], chosen.equations, strict=True):
-        assert ol.sympify(row["symbol"]) == left
-        assert ol.sympify(row["expression"]) == right
-    assert ol.sympify(found["gradient_at"]) == chosen.gradient_at
-    assert ol.sympify(found["transition_matrix"]) == mode.transition_matrix
-    assert ol.sympify(found["characteristic_polynomial"]) == mode.characteristic_polynomial.as_expr()
-    assert sp.simplify(ol.sympify(found["stability_limit"]) - mode.stability_limit) == 0
-    assert sp.simplify(ol.sympify(found["stationary_variance"]) - mode.stationary_variance) == 0
-    assert ol.sympify(found["spectral_radius"]) == mode.spectral_radius
-    assert set(found["parameters"]) == {str(p) for p in chosen.parameters}
-
-
-@pytest.mark.parametrize("rule", ["rmsprop", "adam", "adamw", "adam(eps_placement=outside, bias_correction=off)", LION])
-def test_derive_json_of_adaptive_rules(run, rule):
-    code, found = document(run("derive", rule, "--json"))
-    assert code == 0
-    assert found["linear"] is False
-    assert "stability_limit" not in found
-    for row, (_, right) in zip(found["equations"], ol.rules.get(rule).equations, strict=True):
-        assert ol.sympify(row["expression"]) == right
-
-
-def test_derive_in_words_latex_and_source(run):
-    code, out, err = run("derive", "momentum")
-    assert (code, err) == (0, "")
-    for part in ("v      <-  beta*v - alpha*g", "stability limit", "2*(beta + 1)/lam", "learning_rate", "inside | outside"):
-        assert part in out, part
-    out = run("derive", "adam")[1]
-    for part in ("sharpness threshold", "38/alpha", "2*(beta1 + 1)/(alpha*(1 - beta1))", "reddi end", "(proved)", "no fixed point: "):
-        assert part in out, part
-    code, out, _ = run("derive", "momentum", "--latex")
-    assert code == 0
-    assert ol.rules.get("momentum").latex() in out
-    assert r"\lambda" in out
-    code, out, _ = run("derive", "adam", "--source", "--dtype", "float32")
-    assert code == 0
-    compile(out, "generated", "exec")
-    assert "np.float32" in out
 
 
 # --- simulate ---
@@ -356,6 +282,12 @@ BAD = {
     "file that fails": (["derive", "broken.py:MINE"], "broken.py.*the file fails with ZeroDivisionError"),
     "wrong name in a file": (["derive", "good.py:MIEN"], "did you mean 'MINE'"),
     "not a rule": (["derive", "good.py:NUMBER"], "is a int, not a Rule"),
+    "no such norm or rule": (["derive", "layernorm"], "unknown rule 'layernorm'"),
+    "a bound of a rule that has none": (["derive", "--bounds", "adam"], "unknown rule with a bound 'adam'"),
+    "slack without bounds": (["derive", "sgd", "--slack"], "--slack measures bounds"),
+    "half a spectrum": (["derive", "sgd", "--mu", "1"], "give both mu and L"),
+    "reversed spectrum": (["derive", "sgd", "--mu", "2", "--L", "1"], "needs 0 < mu <= L"),
+    "curvature of no number": (["derive", "sgd", "--curvature", "steep"], "curvature = 'steep' is not a finite number"),
     "two formats": (["derive", "sgd", "--latex", "--json"], "exclude each other"),
     "unknown dtype of source": (["derive", "sgd", "--source", "--dtype", "float16"], "float16"),
     "no learning rate": (["simulate"], "give the learning rate once"),
