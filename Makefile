@@ -7,7 +7,7 @@ DEV := $(VENV)/.dev
 PEERS := $(VENV)/.peers
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help report test peers lint format doctor clean
+.PHONY: help report theory bench test peers lint format doctor clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -29,6 +29,13 @@ $(PEERS): $(DEV) pyproject.toml constraints.txt
 
 report: $(RUN) ## derive, simulate and verify; writes reports/convergence/index.html
 	$(BIN)/optlab report
+
+theory: $(RUN) ## derive everything; writes reports/theory/index.html
+	$(BIN)/optlab theory
+
+bench: $(PEERS) ## measure beside the peers; writes benchmarks/results/
+	$(BIN)/python -m benchmarks.derivations
+	$(BIN)/python -m benchmarks.pepit
 
 test: $(DEV) ## run the whole test suite, doctests included
 	$(BIN)/python -m pytest -n 2

@@ -29,7 +29,8 @@ def test_the_python_example_runs(capsys):
     exec(compile(example.replace("trajectories=10_000", "trajectories=500"), "README.md", "exec"), {})
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "2*(beta + 1)/lam"  # as the comment beside it says
-    measured, error, exact = float(lines[2].split()[0]), float(lines[2].split()[2]), float(lines[2].split()[4])
+    assert lines[2] == "(sqrt(kappa) - 1)/(sqrt(kappa) + 1)"
+    measured, error, exact = (float(lines[3].split()[i]) for i in (0, 2, 4))
     assert abs(measured - exact) <= 8 * error
 
 

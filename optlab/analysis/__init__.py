@@ -1,6 +1,8 @@
-"""What SymPy derives from a rule's definition."""
+"""What SymPy derives from the definition of a rule or of a normalization layer."""
 
+from optlab.analysis.invariance import statements
 from optlab.analysis.linear import LinearForm, free_parameters, is_linear, linear_form
 from optlab.analysis.mode import Mode, analyze
+from optlab.analysis.normalization import Backward, backward
 
-__all__ = ["LinearForm", "Mode", "analyze", "free_parameters", "is_linear", "linear_form"]
+__all__ = ["Backward", "LinearForm", "Mode", "analyze", "backward", "free_parameters", "is_linear", "linear_form", "statements"]

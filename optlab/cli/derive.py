@@ -176,11 +176,10 @@ def _print_parts(parts: Sequence[Part]) -> None:
 
     for part in parts:
         print()
-        known = {line.status for line in part.lines} - {"derived"}
-        headers, columns = (("", "", "known"), (0, 1, 2)) if known else (("", ""), (0, 1))
-        rows = [(line.label, text(line.expression), line.status)[: len(headers)] for line in part.lines]
+        known = {line.name: "" if line.status == "derived" else f" ({line.status})" for line in part.lines}
+        rows = [(line.label, line.about + known[line.name], text(line.expression)) for line in part.lines]
         if rows:
-            print_table(part.title, headers, rows, words=columns)
+            print_table(part.title, ("", "", ""), rows, words=(0, 1, 2))
         else:
             print(part.title)
         for note in part.notes:

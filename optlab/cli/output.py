@@ -41,7 +41,9 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[obje
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=title or None, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False)
+    table = Table(
+        title=Text(title) if title else None, title_justify="left", title_style="bold", header_style="dim", box=None, pad_edge=False
+    )
     for i, header in enumerate(headers):
         table.add_column(header, justify="left" if i in words else "right", overflow="fold")
     for row in rows:
@@ -49,7 +51,11 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[obje
     console = Console(soft_wrap=False, highlight=False)
     if not sys.stdout.isatty():
         wide = Console(width=100_000, highlight=False)  # a file or a pipe gets whole lines
-        console = Console(width=wide.measure(table).maximum, highlight=False)
+        console = Console(width=max(wide.measure(table).maximum, len(title)), highlight=False)
+        with console.capture() as captured:
+            console.print(table)
+        print("\n".join(line.rstrip() for line in captured.get().splitlines()))
+        return
     console.print(table)
 
 

@@ -21,6 +21,7 @@ from optlab.analysis import is_linear
 from optlab.ensemble.philox import read_seed
 from optlab.errors import InputError
 from optlab.experiments.gradient_noise import GradientNoise, gradient_noise
+from optlab.experiments.spec import USUAL_RULES
 from optlab.experiments.step_search import FAMILIES, SIMULATED, RuleAdvice, ScheduleAdvice, StepSearch
 from optlab.experiments.tables import Design, Table, read_table
 from optlab.expressions import Rule, Schedule
@@ -149,7 +150,7 @@ def advise(
     budget
         Steps of a run; 20 passes over the table by default, within 200 and 5000 steps.
     rules
-        Names, ``"file.py:NAME"`` or records; all built-in rules by default.
+        Names, ``"file.py:NAME"`` or records; sgd, momentum, nesterov, ema_momentum, rmsprop, adam and adamw by default.
     trajectories
         Simulated runs per curve: 256 by default, fewer on large tables.
     sampling
@@ -186,7 +187,7 @@ def advise(
         table = read_table(path_or_table, target, drop_missing=drop_missing, columns=columns)
     if sampling not in ("subset", "replacement"):
         raise InputError(f"sampling = {sampling!r} is not one that is advised on: use 'subset' or 'replacement'")
-    asked = [rule_registry.get(rule) for rule in (rules or rule_registry.names())]
+    asked = [rule_registry.get(rule) for rule in (rules or USUAL_RULES)]
     design = Design.of(table, standardize)
     X, y, (n, d) = design.X, design.y, design.X.shape
     eigenvalues, theta = design.factors()

@@ -15,6 +15,10 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 
 
+#: The rules that are compared where none are named.
+USUAL_RULES = ("sgd", "momentum", "nesterov", "ema_momentum", "rmsprop", "adam", "adamw")
+
+
 class Strict(BaseModel):
     """A table of the spec: unknown keys are errors."""
 
@@ -97,7 +101,7 @@ class ReportSpec(Strict):
     title: str = "What do these optimizers do?"
     seed: Annotated[int, Field(ge=0)] = 0
     sections: list[Literal["quadratics", "regimes", "ravine", "line_fit"]] = ["quadratics", "regimes", "ravine", "line_fit"]
-    rules: list[str] = Field(default=["sgd", "momentum", "nesterov", "ema_momentum", "rmsprop", "adam", "adamw"], min_length=1)
+    rules: list[str] = Field(default=list(USUAL_RULES), min_length=1)
     quadratics: Quadratics = Quadratics()
     regimes: Regimes = Regimes()
     line_fit: LineFit = LineFit()

@@ -9,11 +9,15 @@ import sympy as sp
 
 from optlab import bounds, rules
 from optlab.analysis import analyze, is_linear
+from optlab.analysis.adaptive import analyze_adaptive
+from optlab.analysis.invariance import statements
 from optlab.analysis.mode import Mode
+from optlab.analysis.normalization import backward
 from optlab.analysis.optimal import STATUSES, Optimal
 from optlab.bounds import Bound
-from optlab.errors import UnknownNameError, UnsupportedError
+from optlab.errors import NotLinearError, UnknownNameError, UnsupportedError
 from optlab.expressions import Rule
+from optlab.norms import Norm
 from optlab.statements import Statement
 from optlab.symbols import lam
 
@@ -69,7 +73,37 @@ def rule_parts(rule: Rule, *, curvature: object = None, **spectrum: object) -> l
     if is_linear(rule):
         mode = analyze(rule, curvature=curvature)
         return [mode_part(mode), tuning_part(mode, spectrum)] if mode.curvature == lam else [mode_part(mode)]
-    return []
+    return adaptive_parts(rule)
+
+
+def adaptive_parts(rule: Rule) -> list[Part]:
+    """What is known of an adaptive rule, a part for each topic; a part of reasons where nothing is."""
+    try:
+        found = analyze_adaptive(rule)
+    except (NotLinearError, UnsupportedError) as error:
+        return [Part("adaptive", "not linear, and no scale whose freezing would make it so", (), (str(error),))]
+    parts = []
+    for topic, title in TITLES.items():
+        lines = statement_lines(found.topic(topic))
+        meanings = {s: meaning for statement in found.topic(topic) for s, meaning in statement.symbols.items()}
+        notes = [f"{s}: {meaning}" for s, meaning in meanings.items()]
+        notes += [f"no {name.replace('_', ' ')}: {reason}" for name, reason in found.topic_reasons(topic).items()]
+        if lines or notes:
+            parts.append(Part(topic, title, lines, tuple(notes)))
+    return parts
+
+
+#: The topics of :data:`optlab.analysis.adaptive.TOPICS`, in words.
+TITLES = {
+    "first_step": "the first step, and a constant gradient",
+    "frozen": "with its scale held fixed at P (the square under the root)",
+    "minimum": "the minimum of f = lam/2 theta^2",
+    "limit_cycle": "the cycle of period two",
+    "stationary": "under gradient noise of variance s2",
+    "weight_decay": "weight decay and the fixed point",
+    "scale_invariant": "weights whose scale does not matter",
+    "nonconvergence": "the example of Reddi, Kale & Kumar (2018)",
+}
 
 
 def mode_part(mode: Mode) -> Part:
@@ -170,3 +204,30 @@ def bound_document(bound: Bound) -> dict[str, object]:
         "status": bound.status, "how": bound.how, "obligations": len(bound.obligations), "explicit": bound.explicit,
         "reference": bound.reference,
     }  # fmt: skip
+
+
+def norm_parts(norm: Norm) -> list[Part]:
+    """A normalization layer: forward, backward, and what it is invariant to."""
+    forward = [Line(str(left), "the mean of", integrand) for left, integrand in norm.reductions]
+    forward += [
+        Line("sigma", "what is divided by", norm.scale),
+        Line("xhat", "normalized", norm.normalized),
+        Line("y", "output", norm.output),
+    ]
+    forward += [Line(f"running {left}", "for inference, after each batch", value) for left, value in norm.running.items()]
+    passed = backward(norm)
+    back = [Line(str(left), "the mean of", integrand) for left, integrand in passed.reductions]
+    back.append(Line("dx", "gradient of the input", passed.input_gradient))
+    back += [Line(f"d{s}", f"summed over {axes}", integrand) for s, (integrand, axes) in passed.parameter_gradients.items()]
+    stated = statements(norm)
+    meanings = {s: meaning for statement in stated for s, meaning in statement.symbols.items()}
+    return [
+        Part("forward", f"forward: means over {norm.reduced}", tuple(forward)),
+        Part(
+            "backward",
+            "backward: dy is the gradient of the output",
+            tuple(back),
+            ("derived by the reverse chain rule from the forward pass",),
+        ),
+        Part("invariance", "what it does not see", statement_lines(stated), tuple(f"{s}: {meaning}" for s, meaning in meanings.items())),
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
@@ -38,6 +39,23 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, text: Seq
 def verdict(good: bool, yes: str = "yes", no: str = "no") -> Markup:
     """A word that is green or red, and says the same without color."""
     return Markup('<span class="{}">{}</span>').format("good" if good else "bad", yes if good else no)
+
+
+_GREEK = {
+    "alpha": "α", "beta": "β", "beta1": "β₁", "beta2": "β₂", "gamma": "γ", "delta": "δ", "eps": "ε", "kappa": "κ", "lam": "λ",
+    "mu": "μ", "rho": "ρ", "sigma": "σ", "Sigma": "Σ", "theta": "θ", "s2": "s²",
+}  # fmt: skip
+
+
+def greek(sentence: str) -> str:
+    """A sentence with the names of symbols as letters, small powers raised, and comparisons as signs.
+
+    >>> greek("the minimum of f = lam/2 theta^2, alpha <= 1/L")
+    'the minimum of f = λ/2 θ², α ≤ 1/L'
+    """
+    out = re.sub(r"(?<![A-Za-z])[A-Za-z]+\d?(?![A-Za-z\d])", lambda word: _GREEK.get(word[0], word[0]), sentence)
+    out = re.sub(r"\*\*(\d)|\^(\d)", lambda power: "⁰¹²³⁴⁵⁶⁷⁸⁹"[int(power[1] or power[2])], out)
+    return out.replace("<=", "≤").replace(">=", "≥").replace("sqrt(", "√(")
 
 
 def text(value: object) -> Markup:

@@ -110,7 +110,7 @@ def _body(expression: sp.Basic) -> str:
     printer = _Printer({"mul_symbol": "&#x2062;"})
     node = printer._print(expression)
     text: str = node.toxml()
-    text = text.replace("<mo>-</mo>", "<mo>−</mo>")
+    text = text.replace("<mo>-</mo>", "<mo>−</mo>").replace("<mo><</mo>", "<mo>&lt;</mo>")
     return text.replace("&amp;#x2062;", "&#x2062;").replace("&amp;InvisibleTimes;", "&#x2062;")
 
 

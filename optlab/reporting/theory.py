@@ -17,11 +17,11 @@ from optlab._version import __version__
 from optlab.analysis import analyze, free_parameters, is_linear
 from optlab.analysis.optimal import Optimal
 from optlab.errors import CheckFailed
-from optlab.expressions import Rule
+from optlab.expressions import Rule, text
 from optlab.reporting import derivation
 from optlab.reporting.derivation import Part
 from optlab.reporting.figures.minimax import draw_landscapes, draw_rates
-from optlab.reporting.html import number, table, verdict
+from optlab.reporting.html import greek, number, table, verdict
 from optlab.reporting.mathml import equations, mathml
 from optlab.reporting.page import Page, versions
 from optlab.reporting.style import color_of, new_figure, style
@@ -41,8 +41,12 @@ class TheoryResult:
     duration: float
 
 
-def theory(*, out: str | Path = "reports/theory", progress: Progress | None = None, command: str = "optlab theory") -> TheoryResult:
+def theory(
+    *, out: str | Path = "reports/theory", draws: int = 105, progress: Progress | None = None, command: str = "optlab theory"
+) -> TheoryResult:
     """Derive everything of every built-in rule and normalization, measure every bound's slack, and write ``out/index.html``.
+
+    ``draws`` is the number of problems that each bound is measured on.
 
     Raises OptlabError if the folder cannot be written, CheckFailed if a bound is violated or a certificate does not hold.
     """
@@ -69,7 +73,7 @@ def theory(*, out: str | Path = "reports/theory", progress: Progress | None = No
     for name in names:
         tick(name)
         if bounds.get(name).explicit:
-            slacks[name] = measure_slack(name)
+            slacks[name] = measure_slack(name, draws=draws)
     measured = time.perf_counter() - started - derived
     linear = [rule for rule in chosen if is_linear(rule)]
     tuned = {rule.name: analyze(rule).optimal() for rule in linear}
@@ -100,7 +104,7 @@ def theory(*, out: str | Path = "reports/theory", progress: Progress | None = No
         path = page.page("theory.html.j2", context)
     if progress:
         progress(total, total, "written")
-    return TheoryResult(path, tuple(map(str, context["findings"])), True, time.perf_counter() - started)  # type: ignore[call-overload]
+    return TheoryResult(path, tuple(map(str, context["findings"])), True, time.perf_counter() - started)
 
 
 LINEAR = (
@@ -117,7 +121,7 @@ NORMS = (
 
 
 def _group(name: str, title: str, text: str, items: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"id": name, "title": title, "text": text, "items": items}
+    return {"id": name, "title": title, "text": text, "cards": items}
 
 
 def _rule_item(rule: Rule, position: int, parts: Sequence[Part]) -> dict[str, Any]:
@@ -137,7 +141,7 @@ def _norm_item(norm: Any, parts: Sequence[Part]) -> dict[str, Any]:
 def _part(part: Part, is_open: bool) -> dict[str, Any]:
     rows = Markup("").join(
         Markup('<tr><td class="what">{}<br><span class="soft">{}</span></td><td>{}</td><td class="how">{}{}</td></tr>').format(
-            line.label, line.about, Markup(mathml(line.expression)), line.status, f": {line.how}" if line.how else ""
+            line.label, greek(line.about), Markup(mathml(line.expression)), line.status, f": {line.how}" if line.how else ""
         )
         for line in part.lines
     )
@@ -146,7 +150,7 @@ def _part(part: Part, is_open: bool) -> dict[str, Any]:
         if part.lines
         else ""
     )
-    return {"title": part.title, "table": body, "notes": part.notes, "open": is_open}
+    return {"title": greek(part.title), "table": body, "notes": [greek(note) for note in part.notes], "open": is_open}
 
 
 def _tuning_table(tuned: dict[str, Optimal]) -> Markup:
@@ -190,10 +194,11 @@ def _bounds_table(slacks: dict[str, Slack]) -> Markup:
     for name in bounds.names():
         bound, slack = bounds.get(name), slacks.get(name)
         proof = f"{bound.status}, {len(bound.obligations)} steps verified" if bound.obligations else bound.status
-        rows.append((
-            name.replace("_", " "), bound.measures, Markup(mathml(bound.expression)), proof, number(slack.largest, 6) if slack else "–",
-            number(slack.median, 2) if slack else "–", slack.worst if slack else "an absolute constant is not given", bound.reference,
-        ))  # fmt: skip
+        measured = (
+            (number(slack.largest, 6), number(slack.median, 2), slack.worst.partition(":")[0]) if slack else ("–", "–", "no constant")
+        )
+        formula = Markup(mathml(bound.expression))
+        rows.append((name.replace("_", " "), greek(bound.measures), formula, proof, *measured, bound.reference))
     headers = ("bound", "of", "formula", "known", "largest", "median", "worst drawn problem", "reference")
     return table(headers, rows, text=(0, 1, 2, 3, 6, 7))
 
@@ -209,7 +214,7 @@ def _findings(tuned: dict[str, Optimal], parts: dict[str, list[Part]], slacks: d
         value = float(ratio.expression.xreplace(defaults))
         out.append(f"Without bias correction Adam's first step is {value:.4g} times the corrected one: larger, not smaller.")
     if threshold is not None:
-        limit = mathml(threshold.expression.xreplace(defaults))
+        limit = text(threshold.expression.xreplace(defaults)).replace("alpha", "α")
         out.append(f"With its scale held fixed Adam is stable up to a preconditioned sharpness of {limit}.")
     met = [name.replace("_", " ") for name, slack in slacks.items() if slack.largest > 1 - 1e-9]
     out.append(f"{len(slacks)} bounds hold on every problem drawn; attained there: {', '.join(met)}.")

@@ -11,7 +11,7 @@ from optlab.registry import Registry
 from optlab.symbols import alpha, g, lam, symbol, t, theta
 
 _registry: Registry[Rule] = Registry(
-    "rule", Rule, "optlab.rules", ["sgd", "momentum", "nesterov", "ema_momentum", "rmsprop", "adam", "adamw"], "RULE"
+    "rule", Rule, "optlab.rules", "sgd momentum nesterov ema_momentum rmsprop adam adamw adagrad nadam amsgrad adamax lion".split(), "RULE"
 )
 names, get, builtin = _registry.names, _registry.get, _registry.builtin
 

@@ -5,7 +5,7 @@ import sympy as sp
 from optlab.rules import Parameter, Rule, State, alpha, g, symbol, t, theta
 
 beta1, beta2, eps, m, v = (symbol(name) for name in ("beta1", "beta2", "eps", "m", "v"))
-mhat, vhat, mean, square, scale = (symbol(name) for name in ("mhat", "vhat", "mean", "square", "scale"))
+mhat, vhat, mean, square, scale, P = (symbol(name) for name in ("mhat", "vhat", "mean", "square", "scale", "P"))
 
 RULE = Rule(
     name="adam",
@@ -29,4 +29,5 @@ RULE = Rule(
         "bias_correction": {"on": {mean: m / (1 - beta1**t), square: v / (1 - beta2**t)}, "off": {mean: m, square: v}},
     },
     dialects={"torch": {"eps_placement": "outside"}},
+    analysis={"frozen": {vhat: P}},  # the square of the preconditioner is held at P
 )

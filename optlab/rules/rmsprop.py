@@ -4,7 +4,7 @@ import sympy as sp
 
 from optlab.rules import Parameter, Rule, State, alpha, g, symbol, theta
 
-beta, eps, v, scale, start = symbol("beta"), symbol("eps"), symbol("v"), symbol("scale"), symbol("start")
+beta, eps, v, scale, start, P = (symbol(name) for name in ("beta", "eps", "v", "scale", "start", "P"))
 
 RULE = Rule(
     name="rmsprop",
@@ -21,4 +21,5 @@ RULE = Rule(
         "first_step": {"zero": {start: sp.Integer(0)}, "one": {start: sp.Integer(1)}},
     },
     dialects={"torch": {"eps_placement": "outside", "beta": "99/100"}},
+    analysis={"frozen": {v: P}},  # the square of the preconditioner is held at P
 )

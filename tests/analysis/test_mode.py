@@ -240,7 +240,7 @@ def test_pieces_that_are_linear_alone_but_not_together_are_refused():
         linear_form(rule)
 
 
-@pytest.mark.parametrize("name", ["rmsprop", "adam", "adamw"])
+@pytest.mark.parametrize("name", ["rmsprop", "adam", "adamw", "adagrad", "nadam", "amsgrad", "adamax", "lion"])
 def test_adaptive_rules_have_no_linear_form(name):
     with pytest.raises(NotLinearError, match=f"rule {name}"):
         analyze(name)

@@ -392,7 +392,7 @@ def test_compare_reads_the_worst_point():
 # --- errors ---
 
 
-@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop"])
+@pytest.mark.parametrize("name", ["adam", "adamw", "rmsprop", "adagrad", "nadam", "amsgrad", "adamax", "lion"])
 def test_adaptive_rules_have_no_prediction(name):
     with pytest.raises(NotLinearError, match=name):
         ol.predict(name, problems.quadratic(spectrum=[1.0]), schedule=0.1, steps=2)

@@ -5,7 +5,7 @@ gradient is taken; and ``step(theta, states, g, t, alpha, options)``, the new (t
 holds the hyper-parameters as Fractions and the variants as strings; each twin states its own defaults.
 """
 
-from tests.oracles import adam, adamw, ema_momentum, momentum, nesterov, rmsprop, sgd
+from tests.oracles import adagrad, adam, adamax, adamw, amsgrad, ema_momentum, lion, momentum, nadam, nesterov, rmsprop, sgd
 
 RULES = {
     "sgd": sgd,
@@ -15,4 +15,9 @@ RULES = {
     "rmsprop": rmsprop,
     "adam": adam,
     "adamw": adamw,
+    "adagrad": adagrad,
+    "nadam": nadam,
+    "amsgrad": amsgrad,
+    "adamax": adamax,
+    "lion": lion,
 }

@@ -325,7 +325,7 @@ def test_rule_cards_state_what_was_derived():
 
 def test_bad_specs_are_refused_before_any_work(tmp_path):
     for spec, message in (
-        (SMALL | {"rules": ["adma"]}, "unknown rule 'adma'"),
+        (SMALL | {"rules": ["adem"]}, "unknown rule 'adem'"),
         (SMALL | {"rules": ["sgd", "sgd"]}, "named twice"),
         (SMALL | {"table": {"path": str(tmp_path / "gone.csv"), "target": "y"}}, "gone.csv"),
         (SMALL | {"extra": 1}, "unknown key 'extra'"),

@@ -3,7 +3,9 @@
 import itertools
 import re
 from fractions import Fraction
+from pathlib import Path
 
+import mpmath
 import numpy as np
 import pytest
 import sympy as sp
@@ -11,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from optlab import rules
+from optlab.ensemble.bind import step_table
 from optlab.errors import InputError, UnknownNameError
 from optlab.rules import Parameter, Rule, State, alpha, g, symbol, theta
 from tests.oracles import RULES
@@ -47,6 +50,11 @@ def test_the_variants_that_the_twins_spell_out_all_exist():
         "rmsprop": {"eps_placement": {"inside", "outside"}, "first_step": {"zero", "one"}},
         "adam": adam,
         "adamw": adam | {"decay": {"decoupled", "coupled"}},
+        "adagrad": {"eps_placement": {"inside", "outside"}},
+        "nadam": {"eps_placement": {"inside", "outside"}, "momentum": {"rising", "constant"}},
+        "amsgrad": {"eps_placement": {"inside", "outside"}, "bias_correction": {"off", "after_max", "before_max"}},
+        "adamax": {"eps_placement": {"inside", "outside"}},
+        "lion": {},
     }
 
 
@@ -124,6 +132,7 @@ def test_the_twins_notice_a_wrong_formula(wrong):
 
 FLOAT32 = [("sgd", {}), ("momentum", {}), ("nesterov", {}), ("ema_momentum", {"first_step": "gradient"}), ("rmsprop", {}), ("adam", {})]
 FLOAT32 += [("adam", {"eps_placement": "outside"}), ("adamw", {"decay": "coupled"})]
+FLOAT32 += [(name, chosen) for name, chosen in CASES if name in ("adagrad", "nadam", "amsgrad", "adamax", "lion")]
 
 
 @pytest.mark.parametrize(("name", "chosen"), FLOAT32, ids=["-".join([name, *chosen.values()]) for name, chosen in FLOAT32])
@@ -158,6 +167,27 @@ def test_float64_updates_contain_doubles():
     assert "double" in re.search(r"^define [^\n]*\n.*?^}", text, re.S | re.M).group()
 
 
+@pytest.mark.parametrize("numbers", [{}, {"psi": 1}, {"beta1": "99/100", "psi": 1}], ids=str)
+def test_nadams_momenta_stay_exact_over_ten_thousand_steps(numbers):
+    """The table of per-step scalars, one of which is a carried product, against 40-digit arithmetic: some roundings, not some per step.
+
+    1 - mu loses up to a factor 1/(1 - beta1) to cancellation: 100 roundings of 2^-53 for beta1 = 99/100.
+    """
+    rule, steps = rules.get("nadam", **numbers), 10_000
+    kept = {steps // k for k in (1, 3, 10, 100, 1000, 5000, 10_000)}
+    table = step_table(rule, np.ones(steps))
+    with mpmath.workdps(40):
+        beta1, beta2, psi = (mpmath.mpf(int(rule.values[s].p)) / int(rule.values[s].q) for s in map(symbol, ("beta1", "beta2", "psi")))
+        mu = [beta1 * (1 - mpmath.mpf("0.96") ** (psi * t) / 2) for t in range(1, steps + 2)]
+        product = mpmath.mpf(1)
+        for t in range(1, steps + 1):
+            product *= mu[t - 1]
+            exact = [1 / (1 - beta2**t), (1 - mu[t - 1]) / (1 - product), mu[t] / (1 - mu[t] * product), mpmath.mpf(-1)]
+            if t in kept:
+                np.testing.assert_allclose(sorted(table[t - 1]), sorted(map(float, exact)), rtol=100 * 2.0**-53)
+    assert table.shape == (steps, 4)
+
+
 # --- names, labels, fingerprints ---
 
 
@@ -179,6 +209,9 @@ def test_all_rules_and_variants_have_different_fingerprints():
 def test_a_fingerprint_depends_on_the_mathematics_alone():
     adam, beta = rules.get("adam"), symbol("beta")
     assert adam.extend(name="other", summary="words", reference="someone").fingerprint == adam.fingerprint
+    assert (
+        adam.extend(analysis={"frozen": {symbol("v"): symbol("P")}}).fingerprint == adam.extend(analysis={}).fingerprint == adam.fingerprint
+    )
     assert adam.with_(beta1=0.9).fingerprint != adam.with_(beta1=0.91).fingerprint
     assert adam.with_(beta1=0.9).fingerprint == adam.with_(beta1="9/10").fingerprint
     momentum = rules.get("momentum")
@@ -245,6 +278,10 @@ def test_a_rule_from_a_file_is_a_rule_like_any_other(tmp_path):
     assert rules.get(f"{path}:MINE(beta=1/2)") == rule
     rng = np.random.default_rng(3)
     agree(rule, RULES["ema_momentum"], gradients(rng, 50), np.full(50, 0.1))
+
+
+def test_the_example_of_a_rule_of_ones_own_is_the_built_in_lion():
+    assert rules.get(f"{Path(__file__).parents[2]}/examples/lion.py:LION") == rules.get("lion")
 
 
 def test_a_changed_file_is_read_again(tmp_path):
@@ -318,7 +355,7 @@ BAD = {
     "wrong option": (lambda: rules.get("adam", eps_placement="beside"), "unknown eps_placement of adam 'beside'.*inside, outside"),
     "option of no name": (lambda: rules.get("adam", eps_placement=["inside"]), "eps_placement"),
     "unknown option": (lambda: rules.get("adam", beta_1=0.5), "unknown option of adam 'beta_1'; did you mean 'beta1'"),
-    "near miss": (lambda: rules.get("adma"), "unknown rule 'adma'; did you mean 'adam'"),
+    "near miss": (lambda: rules.get("adem"), "unknown rule 'adem'; did you mean 'adam'"),
     "nothing near": (lambda: rules.get("zzzzzz"), r"unknown rule 'zzzzzz' \(known: sgd"),
     "no text": (lambda: rules.get(3), "3 is no rule"),
     "positional": (lambda: rules.get("momentum(0.5)"), r"options go by name"),
@@ -381,3 +418,26 @@ def test_placeholders_that_stand_for_each_other_are_refused():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=10, check=True)
     assert re.search("p|q", done.stdout)
+
+
+# --- what an adaptive rule holds fixed ---
+
+
+@pytest.mark.parametrize("name", [name for name in rules.names() if "frozen" in rules.get(name).analysis])
+def test_what_is_frozen_leaves_a_rule_linear_in_the_gradient(name):
+    """With the frozen quantities replaced, theta moves linearly in g (Lion keeps its sign and freezes nothing)."""
+    rule = rules.get(name)
+    frozen = rule.analysis["frozen"]
+    assigned = {left for left, _ in rule.equations}
+    assert frozen.keys() <= assigned
+    assert {s for value in frozen.values() for s in value.free_symbols} <= {symbol("P")}
+    working = {}
+    for left, right in rule.equations:
+        working[left] = frozen.get(left, right.xreplace(working))
+    linear = sp.expand(working[theta].diff(g, 2)) == 0 and not working[theta].has(sp.sign)
+    assert linear == (name != "lion")
+
+
+def test_the_adaptive_rules_are_the_ones_that_freeze_something():
+    linear = {"sgd", "momentum", "nesterov", "ema_momentum"}
+    assert {name for name in rules.names() if "frozen" in rules.get(name).analysis} == set(rules.names()) - linear

@@ -65,6 +65,11 @@ class Adaptive:
             self._found[name] = self.kept.get(name, lambda: self._derive(name))
         return self._found[name][0]
 
+    def topic_reasons(self, name: str) -> Mapping[str, str]:
+        """Why something of a topic does not exist for this rule."""
+        self.topic(name)
+        return self._found[name][1]
+
     def _derive(self, name: str) -> Found:
         try:
             return TOPICS[name](self.rule)
@@ -88,7 +93,7 @@ class Adaptive:
     @property
     def reasons(self) -> dict[str, str]:
         """Why something does not exist for this rule, by the name of the topic or statement."""
-        return {key: reason for name in TOPICS if self.topic(name) is not None for key, reason in self._found[name][1].items()}
+        return {key: reason for name in TOPICS for key, reason in self.topic_reasons(name).items()}
 
     def items(self) -> dict[str, sp.Basic]:
         """Every expression by its statement's name."""

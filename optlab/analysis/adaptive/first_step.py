@@ -126,7 +126,9 @@ def _ratio(rule: Rule, derived: Callable[..., None], reasons: dict[str, str]) ->
     if "bias_correction" not in rule.variants:
         reasons["uncorrected_ratio"] = f"rule {rule.name} has no variant without bias correction"
         return
-    steps = [without_eps(rule, first_step(rule.with_(bias_correction=option))).xreplace({theta: sp.Integer(0)}) for option in ("off", "on")]
+    corrected = next(option for option in rule.variants["bias_correction"] if option != "off")
+    pair = [rule.with_(bias_correction=option) for option in ("off", corrected)]
+    steps = [without_eps(each, first_step(each)).xreplace({theta: sp.Integer(0)}) for each in pair]
     ratio = sp.powsimp(sp.cancel(steps[0] / steps[1]))
     derived(
         "uncorrected_ratio", "the first step without bias correction over the one with it, where g**2 is far above eps", ratio,

@@ -18,8 +18,8 @@ def draw_landscape(rule: Rule, kappa: float, ax: Axes | None = None, *, label: b
     program = Program(rule, 1 / kappa, 1.0)
     tuned = analyze(rule).optimal().at(1 / kappa, 1.0)
     (name,) = (str(p) for p in program.parameters)
-    sizes = tuned["alpha"] * np.geomspace(1 / 50, 4, 301)
-    values = np.linspace(0, 0.999, 200)
+    sizes = tuned["alpha"] * np.geomspace(1 / 50, 4, 161)
+    values = np.linspace(0, 0.999, 120)
     grid = np.stack([axis.ravel() for axis in np.meshgrid(sizes, values, indexing="ij")], -1)
     worst = program.scores(grid).reshape(len(sizes), len(values)).T
     best = tuned["rate"]

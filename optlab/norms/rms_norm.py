@@ -1,0 +1,22 @@
+"""RMS normalization: each row divided by its root mean square, without centering."""
+
+import sympy as sp
+
+from optlab.norms.record import Norm, eps, gamma, sigma, x, xhat
+from optlab.symbols import symbol
+
+ms = symbol("ms")
+
+NORM = Norm(
+    name="rms_norm",
+    summary="scale each row by its root mean square",
+    reference="Zhang & Sennrich, Root mean square layer normalization, NeurIPS 2019",
+    reductions=((ms, x**2),),
+    scale=sp.sqrt(ms + eps),
+    normalized=x / sigma,
+    output=gamma * xhat,
+    parameters={gamma: 1},
+    varying=frozenset({gamma}),
+    reduced="features",
+    summed="rows",
+)
