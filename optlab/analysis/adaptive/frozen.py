@@ -141,10 +141,13 @@ class Frozen:
 
     @cached_property
     def never_falls(self) -> bool:
-        """Whether a held state is proved never to decrease (a sum of squares, a running maximum)."""
-        now, inside = compose(self.equations), domain(self.original)
-        wanted = next(iter(self.P.values())).free_symbols
-        return any(nonnegative(now[s] - s, inside) for s in self.held if s in wanted)
+        """Whether what is held is proved never to decrease (a sum of squares, a running maximum)."""
+        now, inside, meaning = compose(self.equations), domain(self.original), self.P[self.held_at]
+        while meaning.is_Symbol and meaning not in self.held:  # vhat: what it is made of after the step
+            meaning = dict(self.equations)[meaning]
+        states = [s for s in self.held if meaning.has(s)]
+        rising = [s for s in states if nonnegative(now[s] - s, inside)]
+        return bool(states) and rising == states and all(nonnegative(sp.diff(meaning, s), inside) for s in states)
 
     @cached_property
     def threshold(self) -> sp.Expr:
