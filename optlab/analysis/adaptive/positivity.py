@@ -60,11 +60,14 @@ def _negative_at(expression: sp.Expr, inside: Mapping[sp.Symbol, sp.Expr], point
 def _no_negative_coefficient(expression: sp.Expr, inside: Mapping[sp.Symbol, sp.Expr]) -> bool:
     powers: dict[sp.Expr, sp.Symbol] = {}
 
-    def as_symbol(power: sp.Expr) -> sp.Expr:
-        return powers.setdefault(power, sp.Dummy("power", nonnegative=True))
+    def is_power(e: sp.Expr) -> bool:
+        return isinstance(e, sp.Pow) and e.exp.has(t) and (e.exp - t).is_Integer
+
+    def as_symbol(e: sp.Expr) -> sp.Expr:  # b**(t - 1) as b**t / b: at b = 0 the claim follows, for both sides are continuous in b
+        return powers.setdefault(e.base, sp.Dummy("power", nonnegative=True)) * e.base ** (e.exp - t)
 
     if expression.has(t):
-        expression = sp.expand_power_exp(expression).replace(lambda e: isinstance(e, sp.Pow) and e.exp == t, as_symbol)
+        expression = expression.replace(is_power, as_symbol)
     if expression.has(g):
         size = sp.Dummy("size", nonnegative=True)
         up, down = (sp.expand(expression.xreplace({g: sign * size})) for sign in (1, -1))
