@@ -35,7 +35,7 @@ def scale_invariant(rule: Rule | str) -> tuple[tuple[Statement, ...], dict[str, 
     """The equilibrium of scale-invariant weights under this rule, linear or adaptive; an L2 penalty where it has no decay of its own.
 
     >>> [s.expression for s in scale_invariant("adamw")[0]][:1]
-    [sqrt(alpha)*sqrt(d)/sqrt(2*wd)]
+    [sqrt(2)*sqrt(alpha)*sqrt(d)/(2*sqrt(wd))]
     """
     rule = rules.get(rule)
     linear = is_linear(rule)
