@@ -39,7 +39,7 @@ def refine(equations: Sequence[sp.Expr], unknowns: Sequence[sp.Symbol], start: S
     with mp.workdps(DIGITS + 20):
         try:
             found = mp.findroot(lambda *x: function(*x), [mp.mpf(float(v)) for v in start], tol=mp.mpf(10) ** (-2 * DIGITS), maxsteps=40)
-        except (ValueError, ZeroDivisionError, NoConvergence):
+        except (ValueError, ZeroDivisionError, NoConvergence, TypeError):  # TypeError: a Jacobian of NaN has no pivot in mpmath
             return None
         values = [found] if len(unknowns) == 1 else list(found)
         moved = max(abs(v - s) / max(abs(s), mp.mpf("1e-3")) for v, s in zip(values, start, strict=True))
