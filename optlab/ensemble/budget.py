@@ -165,7 +165,7 @@ def best_peak(
     moments = _moments(rule, problem, steps, batch)
     loss = FinalLoss(moments, Family(schedule, steps, options))
     model = moments.model
-    curvature = model.curvature.max() if isinstance(model, Directions) else np.linalg.eigvalsh(model.H).max()
+    curvature = model.curvature.max()
     start = loss.value(1e-300)
     if not curvature > 0 or start == 0:
         raise UnsupportedError("no learning rate lowers the loss: the start is a minimum already")
@@ -181,7 +181,7 @@ def best_peak(
     minima.sort(key=lambda item: item[1])
     peak, excess, slope = minima[0]
     return Budget(
-        schedule=loss.family.schedule(peak), peak=peak, final_loss=_least(model) + excess, excess=excess, derivative=slope,
+        schedule=loss.family.schedule(peak), peak=peak, final_loss=model.least + excess, excess=excess, derivative=slope,
         elasticity=peak * slope / excess if excess > 0 else 0.0, minima=tuple((p, e) for p, e, _ in minima),
         scanned=loss.scanned, solved=loss.solved, seconds=clock.perf_counter() - began, rates=loss.family.rates(peak),
     )  # fmt: skip
@@ -218,10 +218,6 @@ def _moments(rule: Rule | str, problem: Problem | str, steps: int, batch: int | 
     return Moments(request.rule, request.problem, request.batch)
 
 
-def _least(model: Directions | OverRows) -> float:
-    return 0.0 if isinstance(model, Directions) else model.least
-
-
 def final_loss(
     rule: Rule | str,
     problem: Problem | str,
@@ -249,7 +245,7 @@ def final_loss(
     if isinstance(checked, Rows) and checked.sampling == "subset":
         sizes = [size for size in sizes if size <= checked.n]
     moments = _moments(rule, checked, steps, 1)
-    model, least = moments.model, _least(moments.model)
+    model, least = moments.model, moments.model.least
     attributes: dict[str, Any] = {
         "rule": moments.rule.label(),
         "problem": checked.label(),
@@ -257,10 +253,10 @@ def final_loss(
         "steps": steps,
     }
     if isinstance(model, Directions):
-        noise, model.noise = model.noise, 0.0
+        noise, model.additive = model.additive, 0.0
         c0 = float(moments.final_excess(rates))
-        model.noise = noise
-        model.mean, model.covariance = np.zeros_like(model.mean), np.zeros_like(model.covariance)
+        model.additive = noise
+        model.m, model.S = np.zeros_like(model.m), np.zeros_like(model.S)
         c1 = float(moments.final_excess(rates))
         excess = np.array([c0 + c1 / size for size in sizes])
         critical = c1 / c0 if c0 > 0 else math.inf
