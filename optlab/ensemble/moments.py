@@ -92,6 +92,7 @@ def evolve(A, b, c, left, right, h, quartic, cubic, constant, rows, weights, res
     """
     k, d, pairs = m.shape[0], m.shape[1], len(left)
     r = 0
+    diagonal = np.flatnonzero(left == right)
     half, new, at = np.empty_like(S), np.empty_like(S), np.empty((k, pairs), S.dtype)
     D, mixed, mu, new_m = np.empty(pairs, S.dtype), np.empty(pairs, S.dtype), np.empty(d, S.dtype), np.empty_like(m)
     for step in range(A.shape[0] + 1):
@@ -120,11 +121,8 @@ def evolve(A, b, c, left, right, h, quartic, cubic, constant, rows, weights, res
                 for p in range(pairs):
                     D[p] += c[step, i] * at[i, p]
         size = 0.0
-        for p in range(pairs):
-            if left[p] == right[p]:
-                size += abs(D[p].real)
         for j in range(d):
-            size += abs(mu[j].real)
+            size += abs(D[diagonal[j]].real) + abs(mu[j].real)
         if not size < 1e300:
             return m, S, False
         noise = gradient_noise(D, mu, left, right, h, quartic, cubic, constant, rows, weights, residuals, factor, additive)
