@@ -8,6 +8,7 @@ from :func:`symbol`, which gives a name the same assumptions every time.
 from __future__ import annotations
 
 import io
+import itertools
 import keyword
 import tokenize
 from functools import cache
@@ -100,6 +101,8 @@ _FUNCTIONS = {
         "erf",
         "exp",
         "floor",
+        "harmonic",
+        "zeta",
         "ceiling",
         "log",
         "sign",
@@ -116,6 +119,8 @@ _FUNCTIONS = {
         "false",
     ]
 }
+_CALLED = frozenset(name for name, value in _FUNCTIONS.items() if name[0].islower() and callable(value))  #: symbols unless called
+_BARE = "__"  #: no name that is read starts so
 _FUNCTIONS |= {"abs": sp.Abs, "max": sp.Max, "min": sp.Min, "True": sp.true, "False": sp.false}
 
 
@@ -123,12 +128,15 @@ def sympify(text: object) -> sp.Basic:
     """Read a formula back to the expression it was printed from, with optlab's symbols and assumptions.
 
     Unlike ``sympy.sympify`` a name such as ``beta`` or ``gamma`` is a symbol here, not a special function, and
-    nothing but names, numbers and the usual functions is evaluated.
+    nothing but names, numbers and the usual functions is evaluated. A function is one only where it is called: ``floor`` alone
+    is a symbol, as in the schedules, also beside ``floor(x)``.
 
     Raises InputError if the text is not a formula.
 
     >>> sympify("beta/lam") == symbol("beta") / symbol("lam"), sympify("2*(beta + 1)")
     (True, 2*(beta + 1))
+    >>> sympify("floor*floor(5/2)")
+    2*floor
     """
     if isinstance(text, sp.Basic):
         return text
@@ -140,7 +148,9 @@ def sympify(text: object) -> sp.Basic:
     names: dict[str, object] = dict(_FUNCTIONS)
     try:
         previous = ""
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
+        pieces: list[str] = []
+        for token, after in itertools.pairwise(tokens):
             if token.type == tokenize.NAME and token.string not in names and not keyword.iskeyword(token.string) and previous != ".":
                 names[token.string] = symbol(token.string)
             if token.type == tokenize.NAME and keyword.iskeyword(token.string) and token.string not in names:
@@ -150,9 +160,16 @@ def sympify(text: object) -> sp.Basic:
             if token.string.startswith("__"):
                 raise InputError(f"cannot read the formula {source!r}: names with __ are not symbols")
             previous = token.string
+            if token.string in _CALLED and after.string != "(":
+                pieces.append(_BARE + token.string)  # a name of its own in the text that is parsed
+                names[pieces[-1]] = symbol(token.string)
+            else:
+                pieces.append(token.string)
         # without distribute(False) SymPy would turn 2*(beta + 1) into 2*beta + 2, another tree than the one that was printed
         with distribute(False):
-            value = sp.parse_expr(source, local_dict=names, global_dict={**_FUNCTIONS, "Symbol": sp.Symbol, "Function": sp.Function})
+            value = sp.parse_expr(
+                " ".join(pieces), local_dict=names, global_dict={**_FUNCTIONS, "Symbol": sp.Symbol, "Function": sp.Function}
+            )
     except InputError:
         raise
     except Exception as error:  # SymPy's parser raises whatever Python's does
