@@ -53,7 +53,7 @@ class SecondMoment:
         largest = max(values.max(), 0.0)
         self.rank = (values > largest * self.d * np.finfo(float).eps) & (largest > 0)
         self.fixed = self.factor == 0.0  # every batch has the same Hessian
-        self._all = _kernel(values * self.rank, quartic, rows, weights, residuals, self.factor)
+        self._all = _kernel(values, quartic, rows, weights, residuals, self.factor)
         flat = int(self.d - self.rank.sum())  # eigenvalues ascend: the flat directions come first
         kept = self._all[0] >= flat
         chosen = quartic[np.ix_(kept, kept)] if quartic.size else quartic
