@@ -77,5 +77,10 @@ def test_proofs_of_positivity_refuse_what_is_not_so():
     assert not nonnegative(x - 1, {})
     assert not nonnegative(g, {})
     assert nonnegative(sp.Max(x, 2) - 1 - x / 2 + x / 2, {})
+    y, b = sp.Dummy("y", nonnegative=True), symbol("b")
+    fraction = (x + y + 16) / (1 + x)
+    assert nonnegative(sp.Max(x, y, fraction) - sp.Max(y, fraction), {})  # one Max inside another's arguments
+    assert not nonnegative(sp.Max(y, fraction) - sp.Max(x, y, fraction), {})
+    assert nonnegative(b ** (t - 1) - b**t, {b: x / (1 + x)})
     assert not nonnegative(1 - sp.Max(x, 2), {})
     assert is_affine(theta + 2 * g, (theta, g))

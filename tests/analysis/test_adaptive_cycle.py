@@ -78,3 +78,10 @@ def test_schur_and_cohns_conditions_are_the_unit_circle(pair, real, degree):
     if abs(radius - 1) > 1e-6:
         polynomial = sp.Poly([float(e) for e in np.real(np.poly(roots))], z)
         assert all(e > 0 for e in schur_cohn(polynomial)) == (radius < 1)
+
+
+def test_why_a_margin_is_missing_is_said():
+    for name, why in (("adamw", "depend on alpha too"), ("rmsprop(beta=9/10)", "no symbols"), ("amsgrad", None)):
+        found = analyze_adaptive(name)
+        assert "cycle_margin_default" not in found.items()
+        assert why is None or why in found.reasons["cycle_margin_default"]

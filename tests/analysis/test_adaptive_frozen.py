@@ -8,7 +8,7 @@ from optlab import rules
 from optlab.analysis.adaptive import analyze_adaptive, freeze
 from optlab.analysis.adaptive.update import settled
 from optlab.errors import InputError, NotLinearError, UnsupportedError
-from optlab.rules import Rule, State, alpha, g, symbol, theta
+from optlab.rules import Rule, State, alpha, g, symbol, t, theta
 from optlab.symbols import lam
 from tests.analysis.adaptive_rules import (
     ADAGRAD,
@@ -111,3 +111,15 @@ def test_full_batch_adam_bursts_late():
     assert path[5000:].max() > 1e-3
     assert 6000 < burst < 10000
     assert scale[burst - 1] < needed
+
+
+def test_a_bound_memory_fades_as_a_free_one_does():
+    """SymPy writes (1/10)**t as 10**(-t)."""
+    assert not any(right.has(t) for _, right in settled(rules.get("adam(beta1=1/10)")))
+    bound = analyze_adaptive("adam(beta1=1/10)")["sharpness_threshold"].expression
+    assert bound == analyze_adaptive("adam")["sharpness_threshold"].expression.subs(beta1, sp.Rational(1, 10))
+
+
+@pytest.mark.parametrize(("name", "rises"), [("amsgrad", True), ("adagrad", True), ("adam", False), ("adamax", False), ("lion", False)])
+def test_a_running_maximum_and_a_sum_never_fall(name, rises):
+    assert freeze(rules.get(name)).never_falls == rises

@@ -90,8 +90,8 @@ def walk(rule, rate, decay, norm, size=400, steps=8000):
 def test_scale_invariant_weights_settle_to_the_stated_norm_and_turning(name):
     """The cosine between weights n steps apart falls as exp(-n turning^2 / 2); between n = 100 and 200 momentum does not matter.
 
-    Over seeds the norm scatters by 0.2 % and the turning by 1 %; the first-order formulas (and the short memory of RMSProp, whose
-    scale is not still) are off by up to 1.4 % and 4.5 % here. The bounds leave six standard deviations and more.
+    Over eight seeds the norm scatters by 0.2 % and the turning by 1.3 %; the first-order formulas (and the short memory of
+    RMSProp, whose scale is not still) are off by up to 1.3 % and 3 %. The bounds leave 6.1 standard deviations beyond that.
     """
     rate, decay, rule = EQUILIBRIA[name], 0.1, rules.get(name)
     stated = {s.name: at_defaults(rule, s.expression, alpha=rate, wd=decay, d=400, G=1, s2=1) for s in scale_invariant(name)[0]}

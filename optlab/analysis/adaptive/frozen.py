@@ -166,7 +166,7 @@ def freeze(rule: Rule) -> Frozen:
     >>> from optlab import rules
     >>> found = freeze(rules.get("adam"))
     >>> found.P, found.threshold
-    ({P: v}, 2*(beta1 + 1)/(alpha*(1 - beta1)))
+    ({P: vhat}, 2*(beta1 + 1)/(alpha*(1 - beta1)))
     """
     equations = settled(rule)
     named = rule.analysis.get("frozen", {})

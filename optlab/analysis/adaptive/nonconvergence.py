@@ -11,6 +11,8 @@ follows is argued: a period whose steps up meet the end 1 stays there; one whose
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sympy as sp
 
 from optlab.analysis.adaptive.frozen import freeze
@@ -26,19 +28,18 @@ C = symbol("C")
 REDDI = "Reddi, Kale & Kumar, On the convergence of Adam and beyond, ICLR 2018, Theorem 1"
 
 
-def example(rule: Rule, height: sp.Expr) -> Equations:
-    """The rule's late equations with no memory of the gradient, 1/(1 + height^2) for that of its square, eps and weight decay 0."""
+def example(rule: Rule, memory: sp.Expr) -> Equations:
+    """The rule's late equations with no memory of the gradient, ``memory`` for that of its square, eps and weight decay 0."""
     settings: dict[sp.Symbol, sp.Expr] = {}
-    for name, value in (("beta1", 0), ("eps", 0), ("wd", 0), ("beta2", 1 / (1 + height**2)), ("beta", 1 / (1 + height**2))):
+    for name, value in (("beta1", 0), ("eps", 0), ("wd", 0), ("beta2", memory), ("beta", memory)):
         key = parameter(rule, name)
         if key is not None and key not in rule.bound:
             settings[key] = sp.sympify(value)
     return tuple((left, right.xreplace(settings)) for left, right in settled(rule))
 
 
-def steps(rule: Rule, height: sp.Expr, gradients: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...]:
+def steps(equations: Equations, rule: Rule, gradients: tuple[sp.Expr, ...]) -> tuple[sp.Expr, ...]:
     """What theta is moved by in each of the steps with these gradients, from any states (each a symbol >= 0)."""
-    equations = example(rule, height)
     states: dict[sp.Symbol, sp.Expr] = {s: sp.Dummy(str(s), nonnegative=True) for s, _ in equations if s in rule.state}
     moves = []
     for gradient in gradients:
@@ -50,22 +51,23 @@ def steps(rule: Rule, height: sp.Expr, gradients: tuple[sp.Expr, ...]) -> tuple[
 
 def nonconvergence_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[str, str]]:
     """Which end of [-1, 1] the rule comes to, with the inequality that each period obeys, and the regret."""
-    height = 2 + sp.Dummy("extra", positive=True)
+    height = sp.Dummy("C", positive=True)
+    above = {height: 2 + sp.Dummy("extra", positive=True)}
     gradients = (height, -sp.Integer(1), -sp.Integer(1))
     rising = freeze(rule).never_falls
-    moves = steps(rule, height, gradients[:1] if rising else gradients)
-    scales = [_scale(gradient, move) for gradient, move in zip(gradients, moves, strict=False)]
-    if any(s is None for s in scales):
+    moves = steps(example(rule, 1 / (1 + height**2)), rule, gradients[:1] if rising else gradients)
+    scales = [found for gradient, move in zip(gradients, moves, strict=False) if (found := _scale(gradient, move)) is not None]
+    if len(scales) < len(moves):
         raise UnsupportedError(f"rule {rule.name}: its steps in Reddi's example are not the gradient over a scale")
-    (down, power), *others = scales  # type: ignore[misc]
+    (down, power), *others = scales
     size = {1: "the scale", 2: "the square of the scale"}[power]
     if rising:
         end, proof = sp.Integer(-1), "verified: the scale does not fall, so each step up is at most 1/C of the step down"
-    elif all(nonnegative(3**power * down - 2**power * height**power * up, {}) for up, _ in others):
+    elif all(nonnegative(3**power * down - 2**power * height**power * up, above) for up, _ in others):
         end, proof = sp.Integer(1), "verified: 3 scale1 >= 2 C scale for both steps up, each at least 2/3 of the step down"
     else:
         raise UnsupportedError(f"rule {rule.name}: neither direction of Reddi's example is proved for it")
-    growth = _growth(rule, height, power, down)
+    growth = _growth(rule, power, down, above)
     if growth is None:
         raise UnsupportedError(f"rule {rule.name}: its scale in Reddi's example is not proved to stay small enough for its steps to add up")
     proof += f"; {size} {growth}; argued from these: the periods gain distance until x meets that end, and stay there"
@@ -91,20 +93,27 @@ def nonconvergence_statements(rule: Rule) -> tuple[tuple[Statement, ...], dict[s
     return tuple(out), {}
 
 
-def _growth(rule: Rule, height: sp.Expr, power: int, down: sp.Expr) -> str | None:
-    """Why steps over this scale (``down`` is its ``power`` in the step down) add up to any length; None if it is not proved."""
-    equations, bound = example(rule, height), height**power
-    names = {s.name for s in down.free_symbols}
+def _growth(rule: Rule, power: int, down: sp.Expr, above: Mapping[sp.Symbol, sp.Expr]) -> str | None:
+    """Why steps over this scale (``down`` is its ``power`` in the step down) add up to any length; None if it is not proved.
+
+    Every memory of the square is allowed, and every C >= 1.
+    """
+    (height,) = above
+    names = {s.name for s in down.free_symbols - {height}}
+    memory, more = (sp.Dummy(name, nonnegative=True) for name in ("memory", "more"))
+    equations, bound = example(rule, memory / (1 + memory)), (1 + more) ** power
     states = [s for s, _ in equations if s in rule.state and s.name in names]
     if not states:
-        return f"is {'C' if down == bound else 'a number'}" if nonnegative(bound - down, {}) else None
-    part = {s: bound * (u := sp.Dummy(f"u_{s}", nonnegative=True)) / (1 + u) for s in states}  # every point of [0, bound)
-    after = [compose(equations, {**part, g: gradient, theta: sp.Integer(0)}) for gradient in (height, -sp.Integer(1))]
-    if all(nonnegative(bound - now[s], {}) for now in after for s in states):
+        return "is C" if down == height**power else None
+
+    def after(before: Mapping[sp.Symbol, sp.Expr]) -> list[dict[sp.Symbol, sp.Expr]]:
+        return [compose(equations, {**before, g: gradient, theta: sp.Integer(0)}) for gradient in (1 + more, -sp.Integer(1))]
+
+    free = {s: sp.Dummy(s.name, nonnegative=True) for s in states}
+    part = {s: bound * free[s] / (1 + free[s]) for s in states}  # every point of [0, bound)
+    if all(nonnegative(bound - now[s], {}) for now in after(part) for s in states):
         return "stays at most C" + f"^{power}" * (power > 1)
-    free = {s: sp.Dummy(str(s), nonnegative=True) for s in states}
-    after = [compose(equations, {**free, g: gradient, theta: sp.Integer(0)}) for gradient in (height, -sp.Integer(1))]
-    if len(states) == 1 and all(nonnegative(bound - (now[s] - free[s]), {}) for now in after for s in states):
+    if len(states) == 1 and all(nonnegative(bound - (now[s] - free[s]), {}) for now in after(free) for s in states):
         return f"grows by at most C^{power} a step, and the sum of t^(-1/{power}) diverges"
     return None
 

@@ -39,10 +39,10 @@ def nonnegative(expression: sp.Expr, inside: Mapping[sp.Symbol, sp.Expr]) -> boo
     expression = sp.expand(expression)
     slopes = {largest: expression.coeff(largest) for largest in expression.atoms(sp.Max)}
     for largest, slope in sorted(slopes.items(), key=lambda item: nonnegative(item[1], inside)):  # all of a test before any of it
-        rest = sp.expand(expression - slope * largest)
-        if largest in rest.atoms(sp.Max) or not (slope.is_number or slope.is_nonnegative is not None):
+        rest, rises = sp.expand(expression - slope * largest), nonnegative(slope, inside)
+        if largest in rest.atoms(sp.Max) or not (rises or nonnegative(-slope, inside)):
             return False
-        test = any if nonnegative(slope, inside) else all
+        test = any if rises else all
         return test(nonnegative(rest + slope * argument, inside) for argument in largest.args)
     return _no_negative_coefficient(expression, inside)
 

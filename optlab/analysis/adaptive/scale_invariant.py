@@ -35,15 +35,18 @@ def scale_invariant(rule: Rule | str) -> tuple[tuple[Statement, ...], dict[str, 
     """The equilibrium of scale-invariant weights under this rule, linear or adaptive; an L2 penalty where it has no decay of its own.
 
     >>> [s.expression for s in scale_invariant("adamw")[0]][:1]
-    [sqrt(alpha)*sqrt(d)/sqrt(2*wd)]
+    [sqrt(2)*sqrt(alpha)*sqrt(d)/(2*sqrt(wd))]
     """
     rule = rules.get(rule)
+    linear = is_linear(rule)
+    if not linear:
+        mean_square(freeze(rule))  # refuses, before the penalty makes it longer
     if parameter(rule, "wd") is None:
         rule = _penalized(rule)
     wd = parameter(rule, "wd")
     unit = sp.Dummy("s", positive=True)  # the standard deviation of the gradient
     decay = sp.Dummy("wd", positive=True)
-    if is_linear(rule):
+    if linear:
         mode, fixed = flat(rule), {s2: unit**2}
     else:
         f = freeze(rule)

@@ -16,6 +16,7 @@ def compose(equations: Equations, start: Mapping[sp.Symbol, sp.Expr] | None = No
     """The value of every left side after one step, as expressions in what stood before it (``start`` gives those known).
 
     >>> from optlab import rules
+    >>> from optlab.symbols import theta
     >>> compose(rules.get("momentum").equations)[theta]
     -alpha*g + beta*v + theta
     """
@@ -94,6 +95,7 @@ def by_sign(expression: sp.Expr) -> sp.Expr:
 def is_affine(expression: sp.Expr, variables: tuple[sp.Symbol, ...]) -> bool:
     """Whether the expression is of first degree in these variables together.
 
+    >>> from optlab.symbols import theta
     >>> is_affine(3 * theta + g, (theta, g)), is_affine(theta * g, (theta, g))
     (True, False)
     """
