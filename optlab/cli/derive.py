@@ -18,7 +18,7 @@ def derive(
     rule: Annotated[
         str | None,
         typer.Argument(
-            help="A rule: its name, 'name(option=value)', or path/to/file.py:NAME; or a schedule, or a normalization such as layer_norm."
+            help="A rule: its name, 'name(option=value)', or path/to/file.py:NAME. Or a schedule, or a normalization (layer_norm)."
         ),
     ] = None,
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,

@@ -238,6 +238,9 @@ def norm_parts(norm: Norm) -> list[Part]:
 def schedule_parts(schedule: Schedule) -> list[Part]:
     """A schedule's formula and the area under it (with what is bound put in)."""
     known = statement(schedules.get(schedule.name)) if schedule.name in schedules.names() else None
+    missing = {p for p, record in schedule.parameters.items() if record.default is None} - schedule.bound.keys()
+    if schedule.bound and not missing:
+        schedule = schedule.with_(**{str(p): value for p, value in schedule.values.items()})
     lines = [Line("alpha", "learning rate of step t, from 0", schedule.expression)]
     notes = [f"{s}: {record.about}" for s, record in schedule.parameters.items() if record.about]
     try:

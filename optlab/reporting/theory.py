@@ -116,6 +116,7 @@ ADAPTIVE = (
     "Their step is divided by a scale that the gradients make, so no one matrix describes them. What can be derived is: the first step, "
     "stability with the scale held fixed, the minimum, cycles, noise, weight decay. Each line says how it is known."
 )
+SCHEDULES = "The area under a schedule is the length of the path that it allows; what a batch does to variance and to stability."
 NORMS = (
     "Forward as ordered mean reductions and a scalar map; backward derived by the reverse chain rule and proved equal to the closed form."
 )
