@@ -7,10 +7,11 @@ from :func:`symbol`, which gives a name the same assumptions every time.
 
 from __future__ import annotations
 
-import io
+import ast
 import keyword
-import tokenize
+import operator
 from functools import cache
+from typing import Any
 
 import sympy as sp
 from sympy.core.function import FunctionClass
@@ -100,6 +101,8 @@ _FUNCTIONS = {
         "erf",
         "exp",
         "floor",
+        "harmonic",
+        "zeta",
         "ceiling",
         "log",
         "sign",
@@ -122,41 +125,86 @@ _FUNCTIONS |= {"abs": sp.Abs, "max": sp.Max, "min": sp.Min, "True": sp.true, "Fa
 def sympify(text: object) -> sp.Basic:
     """Read a formula back to the expression it was printed from, with optlab's symbols and assumptions.
 
-    Unlike ``sympy.sympify`` a name such as ``beta`` or ``gamma`` is a symbol here, not a special function, and
-    nothing but names, numbers and the usual functions is evaluated.
+    Unlike ``sympy.sympify`` a name such as ``beta`` or ``gamma`` is a symbol here, not a special function, and the text is never
+    evaluated: it is taken apart as Python's grammar does, and built up from names, numbers and the usual functions. A function is
+    one only where it is called: ``floor`` alone is a symbol, as in the schedules, also beside ``floor(x)``.
 
     Raises InputError if the text is not a formula.
 
     >>> sympify("beta/lam") == symbol("beta") / symbol("lam"), sympify("2*(beta + 1)")
     (True, 2*(beta + 1))
+    >>> sympify("floor*floor(5/2)")
+    2*floor
     """
-    if isinstance(text, sp.Basic):
+    if isinstance(text, (sp.Basic, sp.MatrixBase)):
         return text
     if isinstance(text, bool) or not isinstance(text, (str, int, float)):
         raise InputError(f"{text!r} is not a formula: give text, a number or a SymPy expression")
-    source = str(text)
-    if source.strip() in ("True", "False"):  # SymPy's parser gives Python's own, which are no expressions
-        return sp.true if source.strip() == "True" else sp.false
-    names: dict[str, object] = dict(_FUNCTIONS)
+    source = str(text).strip()
     try:
-        previous = ""
-        for token in tokenize.generate_tokens(io.StringIO(source).readline):
-            if token.type == tokenize.NAME and token.string not in names and not keyword.iskeyword(token.string) and previous != ".":
-                names[token.string] = symbol(token.string)
-            if token.type == tokenize.NAME and keyword.iskeyword(token.string) and token.string not in names:
-                raise InputError(f"cannot read the formula {source!r}: {token.string!r} is no part of a formula")
-            if previous == "." and token.type == tokenize.NAME and token.string not in ("open", "Lopen", "Ropen"):
-                raise InputError(f"cannot read the formula {source!r}: attributes such as .{token.string} mean nothing here")
-            if token.string.startswith("__"):
-                raise InputError(f"cannot read the formula {source!r}: names with __ are not symbols")
-            previous = token.string
         # without distribute(False) SymPy would turn 2*(beta + 1) into 2*beta + 2, another tree than the one that was printed
         with distribute(False):
-            value = sp.parse_expr(source, local_dict=names, global_dict={**_FUNCTIONS, "Symbol": sp.Symbol, "Function": sp.Function})
-    except InputError:
-        raise
-    except Exception as error:  # SymPy's parser raises whatever Python's does
-        raise InputError(f"cannot read the formula {source!r}: {type(error).__name__}: {str(error).splitlines()[0]}") from None
-    if isinstance(value, (FunctionClass, type)) or not isinstance(value, (sp.Basic, sp.MatrixBase)):
+            value = _built(ast.parse(source, mode="eval").body, source)
+    except InputError as error:
+        raise InputError(f"cannot read the formula {source!r}: {error}") from None
+    except Exception as error:  # SymPy's constructors raise whatever they do
+        reason = (str(error).splitlines() or [""])[0]
+        raise InputError(f"cannot read the formula {source!r}: {type(error).__name__}: {reason}") from None
+    if not isinstance(value, (sp.Basic, sp.MatrixBase)) or isinstance(value, (FunctionClass, type)):
         raise InputError(f"cannot read the formula {source!r}: it is not an expression")
     return value
+
+
+_BINARY: dict[type, Any] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Pow: operator.pow,
+    ast.BitAnd: operator.and_, ast.BitOr: operator.or_,
+}  # fmt: skip
+_UNARY: dict[type, Any] = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}
+_RELATION: dict[type, Any] = {ast.Lt: sp.Lt, ast.LtE: sp.Le, ast.Gt: sp.Gt, ast.GtE: sp.Ge}
+
+
+def _built(node: ast.AST, source: str) -> Any:
+    """The expression of one node of Python's grammar; InputError for what is no part of a formula."""
+    if isinstance(node, ast.Name):
+        return _named(node.id)
+    if isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float)):
+        if isinstance(node.value, bool):
+            return sp.true if node.value else sp.false
+        return sp.Integer(node.value) if isinstance(node.value, int) else sp.Float(ast.get_source_segment(source, node) or node.value)
+    if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
+        return _BINARY[type(node.op)](_built(node.left, source), _built(node.right, source))
+    if isinstance(node, ast.UnaryOp) and type(node.op) in _UNARY:
+        return _UNARY[type(node.op)](_built(node.operand, source))
+    if isinstance(node, ast.Compare) and len(node.ops) == 1 and type(node.ops[0]) in _RELATION:
+        sides = _built(node.left, source), _built(node.comparators[0], source)
+        return _RELATION[type(node.ops[0])](*sides, evaluate=not any(side.free_symbols for side in sides))
+    if isinstance(node, (ast.List, ast.Tuple)):
+        items = [_built(item, source) for item in node.elts]
+        return items if isinstance(node, ast.List) else tuple(items)
+    if isinstance(node, ast.Call):
+        options = {key.arg: key.value.value for key in node.keywords if key.arg and isinstance(key.value, ast.Constant)}
+        if len(options) != len(node.keywords):
+            raise InputError("only plain values may follow name=")
+        return _function(node.func)(*(_built(item, source) for item in node.args), **options)
+    raise InputError(f"{ast.unparse(node)} is no part of a formula")
+
+
+def _named(name: str) -> Any:
+    """The constant or symbol of this name."""
+    if name.startswith("__"):
+        raise InputError("names with __ are not symbols")
+    value = _FUNCTIONS.get(name)
+    if value is None or (callable(value) and name[0].islower()):
+        return symbol(name)
+    return value
+
+
+def _function(node: ast.expr) -> Any:
+    """What is called: a function of the list, or Interval.open and its kin."""
+    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "Interval":
+        if node.attr in ("open", "Lopen", "Ropen"):
+            return getattr(sp.Interval, node.attr)
+        raise InputError(f"attributes such as .{node.attr} mean nothing here")
+    if isinstance(node, ast.Name) and callable(_FUNCTIONS.get(node.id)):
+        return _FUNCTIONS[node.id]
+    raise InputError(f"{ast.unparse(node)} is no function that is known")

@@ -8,6 +8,7 @@ import sympy as sp
 
 from optlab import rules
 from optlab.analysis.linear import linear_form
+from optlab.bounds.record import Obligation
 from optlab.statements import Statement
 from optlab.symbols import alpha, lam, symbol
 
@@ -50,11 +51,17 @@ def factor(sampling: str) -> sp.Expr:
     return sp.factor(sp.diff(batch_square(sampling), square))
 
 
+@lru_cache(maxsize=1)
+def gaussian_moments() -> tuple[sp.Expr, sp.Expr]:
+    """E[x^2] and E[x^4] of a standard normal number, integrated."""
+    x = sp.Dummy("x", real=True)
+    second, fourth = (sp.integrate(x**p * sp.exp(-(x**2) / 2) / sp.sqrt(2 * sp.pi), (x, -sp.oo, sp.oo)) for p in (2, 4))
+    return second, fourth
+
+
 def gaussian_fourth() -> tuple[sp.Expr, sp.Expr]:
     """E[x x' S x x'] of Gaussian rows of identity covariance, on S = I and on S = diag(1, -1, 0, ...): their two multiples of S."""
-    x = sp.Dummy("x", real=True)
-    moments = [sp.integrate(x**p * sp.exp(-(x**2) / 2) / sp.sqrt(2 * sp.pi), (x, -sp.oo, sp.oo)) for p in (2, 4)]
-    second, fourth = moments
+    second, fourth = gaussian_moments()
     identity = fourth + (d - 1) * second**2  # E[x_1^2 |x|^2]
     traceless = fourth - second**2  # E[x_1^2 (x_1^2 - x_2^2)]
     return sp.expand(identity), sp.expand(traceless)
@@ -66,6 +73,26 @@ def mean_square_limit(square_over_curvature: sp.Expr, curvature: sp.Expr = lam) 
     step = sp.Poly(sp.expand(linear_form(rules.get("sgd")).transition(h)[0] ** 2 - 1), h)
     change = sum(c * {0: 1, 1: curvature, 2: square_over_curvature}[k[0]] for k, c in step.terms())
     return sp.factor(sp.solve(sp.cancel(change / alpha), alpha)[0])
+
+
+def gaussian_limit() -> tuple[sp.Expr, tuple[Obligation, ...]]:
+    """The limit for Gaussian rows of identity covariance, and the steps that prove it.
+
+    >>> limit, steps = gaussian_limit()
+    >>> limit, all(step.holds() for step in steps)
+    (2*B/(B + d + 1), True)
+    """
+    second, fourth = gaussian_moments()
+    identity, traceless = gaussian_fourth()
+    limits = [mean_square_limit(sp.expand(value / B + (1 - 1 / B)), sp.Integer(1)) for value in (identity, traceless)]
+    more, extra = (sp.Dummy(name, nonnegative=True) for name in ("more", "extra"))
+    where = {d: 1 + more, B: 1 + extra}
+    return limits[0], (
+        Obligation("E[x x' S x x'] = 2 S + tr(S) I for symmetric S, as E[x_i^4] = 3 E[x_i^2]^2", fourth - 3 * second**2),
+        Obligation("it is d + 2 times S on multiples of I", identity - (2 + d)),
+        Obligation("it is twice S on traceless S", traceless - 2),
+        Obligation("the limit of the first is the lower one for d >= 1, B >= 1", limits[1] - limits[0], at_least=True, where=where),
+    )
 
 
 @lru_cache(maxsize=1)
@@ -90,11 +117,11 @@ def statements() -> tuple[Statement, ...]:
         expression=mean_square_limit(one), status="derived", how="E[(1 - alpha h_B)^2] = 1 solved for alpha",
         symbols={kurtosis: "E[h^2]/E[h]^2 of one row's curvature h = x^2"}, assumptions=("rows drawn independently",),
     ))  # fmt: skip
-    alphas = [mean_square_limit(sp.expand(value / B + (1 - 1 / B)), sp.Integer(1)) for value in gaussian_fourth()]
+    limit, proved = gaussian_limit()
     out.append(Statement(
-        name="mean_square_limit_gaussian", about="the same for Gaussian rows of identity covariance in d dimensions", expression=alphas[0],
-        status="derived", how="E[x x' S x x'] = 2 S + tr(S) I has the eigenvalues d + 2 on I and 2 on traceless S; the larger decides",
-        symbols={d: "number of coordinates"}, conditions=(sp.Ge(d, 1),), assumptions=("rows drawn independently, fresh",),
+        name="mean_square_limit_gaussian", about="the same for Gaussian rows of identity covariance in d dimensions", expression=limit,
+        status="proved" if all(step.holds() for step in proved) else "stated", how="; ".join(step.about for step in proved),
+        symbols={d: "number of coordinates"}, conditions=(sp.Ge(d, 1), sp.Ge(B, 1)), assumptions=("rows drawn independently, fresh",),
         reference="Defossez & Bach, Averaged least-mean-squares, AISTATS 2015",
     ))  # fmt: skip
     return tuple(out)

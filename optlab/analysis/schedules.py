@@ -1,15 +1,12 @@
-"""The area under a schedule, the sum of its learning rates, in closed form."""
+"""The area under a schedule, the sum of its learning rates, in closed form; :mod:`optlab.analysis.areas` verifies it."""
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import sympy as sp
 
 from optlab import schedules
 from optlab.errors import InputError, UnsupportedError
 from optlab.expressions import Schedule
-from optlab.statements import Statement
 from optlab.symbols import symbol, time
 
 T = symbol("T")  #: the number of steps
@@ -27,22 +24,25 @@ def antidifference(f: sp.Expr) -> sp.Expr:
     >>> antidifference(time)
     t*(t - 1)/2
     """
-    f = sp.expand(f)
-    out: list[sp.Expr] = []
-    for term in sp.Add.make_args(f):
-        factor, moving = term.as_independent(time, as_Add=False)
-        out.append(factor * _one(moving))
-    return sp.Add(*out)
+    return sp.Add(*(factor * of_one(moving) for factor, moving in terms(f)))
 
 
-def _one(f: sp.Expr) -> sp.Expr:
+def terms(f: sp.Expr) -> list[tuple[sp.Expr, sp.Expr]]:
+    """The terms of a sum, as a factor free of t and the rest."""
+    return [term.as_independent(time, as_Add=False) for term in sp.Add.make_args(sp.expand(f))]
+
+
+def of_one(f: sp.Expr) -> sp.Expr:
+    """The antidifference of one term."""
     if f.is_polynomial(time):
         return sp.factor(sp.Add(*(_power(k[0]) * c for k, c in sp.Poly(f, time).terms())))
     if isinstance(f, sp.cos):
-        slope, offset = _affine(f.args[0])
+        slope, offset = affine(f.args[0])
+        if sp.sin(slope / 2) == 0:  # whole turns: the cosine is the same at every whole t
+            return sp.cos(offset) * time
         return sp.sin(slope * time + offset - slope / 2) / (2 * sp.sin(slope / 2))
     base, exponent = f.as_base_exp()
-    slope, offset = _affine(base)
+    slope, offset = affine(base)
     if exponent == -1:
         return sp.harmonic(time + offset / slope - 1) / slope
     if exponent == -sp.Rational(1, 2) and slope == 1:
@@ -55,7 +55,8 @@ def _power(k: int) -> sp.Expr:
     return sp.expand((sp.bernoulli(k + 1, time) - sp.bernoulli(k + 1, 0)) / (k + 1)) if k else time
 
 
-def _affine(e: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+def affine(e: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+    """Slope and value at 0 of what is linear in t."""
     slope = sp.cancel(sp.diff(e, time))
     if slope.has(time) or slope == 0:
         raise UnsupportedError(f"the sum over t of a function of {e} has no closed form here: add the learning rates")
@@ -84,17 +85,22 @@ def area(schedule: Schedule | float | str, steps: object = None) -> sp.Expr:
         end = sp.sympify(steps)
         if end.is_number and not (end.is_integer and end.is_nonnegative):
             raise InputError(f"steps = {steps} must be a whole number of at least 0")
+    return sp.Add(*(_between(*part) for part in parts(record, expression, end)))
+
+
+def parts(record: Schedule, expression: sp.Expr, end: sp.Expr) -> list[tuple[sp.Expr, sp.Expr, sp.Expr]]:
+    """(formula, start, stop) of each piece that takes steps: from start to stop - 1."""
     pieces = expression.args if isinstance(expression, sp.Piecewise) else ((expression, sp.true),)
     whole = {p for p, r in record.parameters.items() if r.integer} | {T}
-    total: sp.Expr = sp.Integer(0)
+    out = []
     start: sp.Expr = sp.Integer(0)
     for formula, condition in pieces:
         stop = end if condition == sp.true else _first_outside(condition, whole)
         stop = sp.Max(start, sp.Min(stop, end)) if stop.is_number and end.is_number else stop
         if start != stop:
-            total += _between(formula, start, stop)
+            out.append((formula, start, stop))
         start = stop
-    return total
+    return out
 
 
 def _first_outside(condition: sp.Basic, whole: set[sp.Symbol]) -> sp.Expr:
@@ -126,17 +132,3 @@ def _half_turn(e: sp.Expr) -> sp.Expr:
         return sp.sin(sp.pi * quotient + sp.pi * rest / sp.factor(bottom))
 
     return sp.cancel(e.replace(sp.sin, fold)) if e.free_symbols else e
-
-
-@lru_cache(maxsize=1)
-def statements() -> tuple[Statement, ...]:
-    """The area under each built-in schedule over its own length (T where it has none)."""
-    out = []
-    for record in schedules.builtin():
-        out.append(Statement(
-            name=f"area_{record.name}", about=f"the sum of the learning rates of {record.name} over its length", expression=area(record),
-            status="derived", how="each piece summed by its antidifference F, F(t + 1) - F(t) = f(t), from the schedule's expression",
-            symbols={p: r.about for p, r in record.parameters.items() if r.about},
-            assumptions=("the pieces follow one another: 0 <= warmup < steps",) if record.name == "warmup_cosine" else (),
-        ))  # fmt: skip
-    return tuple(out)

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 def derive(
     rule: Annotated[
         str | None,
-        typer.Argument(help="A rule: its name, 'name(option=value)', or path/to/file.py:NAME; or a normalization, such as layer_norm."),
+        typer.Argument(
+            help="A rule: its name, 'name(option=value)', or path/to/file.py:NAME. Or a schedule, or a normalization (layer_norm)."
+        ),
     ] = None,
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,
     mathml: Annotated[bool, typer.Option("--mathml", help="Print MathML, a formula a line.")] = False,
@@ -48,11 +50,20 @@ def derive(
         raise InputError("--slack measures bounds: give --bounds with it")
     if rule is None:
         raise InputError("no rule to derive: name one (optlab derive adam), or ask for the bounds (optlab derive --bounds)")
-    from optlab import norms, rules
+    from optlab import norms, rules, schedules
+    from optlab.registry import parse_call
     from optlab.reporting import derivation
 
-    if rule in norms.names():
-        return _norm(rule, latex, mathml, json)
+    name = parse_call(rule)[0]
+    if name in norms.names():
+        norm = norms.get(name)
+        return _other(
+            {"norm": name, "summary": norm.summary, "reference": norm.reference}, derivation.norm_parts(norm), latex, mathml, json
+        )
+    if name in schedules.names():
+        schedule = schedules.get(rule)
+        about = {"schedule": schedule.label(), "summary": schedule.summary, "reference": schedule.reference}
+        return _other(about, derivation.schedule_parts(schedule), latex, mathml, json)
     chosen = rules.get(rule)
     if source:
         from optlab.codegen.rules import module_source
@@ -99,18 +110,15 @@ def _bounds(rule: str | None, latex: bool, mathml: bool, json: bool, slack: bool
     return 0
 
 
-def _norm(name: str, latex: bool, mathml: bool, json: bool) -> int:
-    from optlab import norms
-    from optlab.reporting import derivation
-
-    norm = norms.get(name)
-    parts = derivation.norm_parts(norm)
+def _other(about: dict[str, str], parts: Sequence[Part], latex: bool, mathml: bool, json: bool) -> int:
+    """A schedule or a normalization: ``about`` holds its name first, then what it is and its reference."""
     if json:
-        print_json({"norm": name, "reference": norm.reference} | _document(parts))
+        print_json(about | _document(parts))
     elif latex or mathml:
         _print_formulas(parts, latex)
     else:
-        print(f"{name}: {norm.summary}\n{norm.reference}")
+        name, summary, reference = about.values()
+        print(f"{name}: {summary}\n{reference}")
         _print_parts(parts)
     return 0
 

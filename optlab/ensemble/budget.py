@@ -38,7 +38,7 @@ FAMILIES: dict[str, Callable[[Any, int], dict[str, Any]]] = {
 }
 PEAK = symbol("peak")
 STEP = 1e-30  #: the imaginary step of a derivative, relative to the peak
-POINTS = {Directions: 160, OverRows: 48}  #: points of the scan that makes sure of the global minimum
+POINTS = {Directions: 112, OverRows: 48}  #: points of the scan that makes sure of the global minimum
 REFINED = 5  #: local minima of the scan that are solved for
 
 
@@ -142,9 +142,9 @@ def best_peak(
 ) -> Budget:
     """The peak learning rate of least exact expected final loss under a schedule, for this many steps.
 
-    The peak solves dE[loss]/dpeak = 0: the range of stable peaks is scanned at ``points`` peaks in equal ratios, and the root of the
-    derivative is bracketed and solved to a relative 1e-12 around the scan's lowest local minima. Minima narrower than
-    the scan's spacing can be missed; give more points where a rule oscillates.
+    The peak solves dE[loss]/dpeak = 0: the range of stable peaks is scanned at ``points`` peaks, most of them within the three
+    decades below its end, and the root of the derivative is bracketed and solved to a relative 1e-12 around the scan's
+    lowest local minima. Minima narrower than the scan's spacing can be missed; give more points where a rule oscillates.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def best_peak(
     moments = _moments(rule, problem, steps, batch)
     loss = FinalLoss(moments, Family(schedule, steps, options))
     model = moments.model
-    curvature = model.curvature.max() if isinstance(model, Directions) else np.linalg.eigvalsh(model.H).max()
+    curvature = model.curvature.max()
     start = loss.value(1e-300)
     if not curvature > 0 or start == 0:
         raise UnsupportedError("no learning rate lowers the loss: the start is a minimum already")
@@ -181,7 +181,7 @@ def best_peak(
     minima.sort(key=lambda item: item[1])
     peak, excess, slope = minima[0]
     return Budget(
-        schedule=loss.family.schedule(peak), peak=peak, final_loss=_least(model) + excess, excess=excess, derivative=slope,
+        schedule=loss.family.schedule(peak), peak=peak, final_loss=model.least + excess, excess=excess, derivative=slope,
         elasticity=peak * slope / excess if excess > 0 else 0.0, minima=tuple((p, e) for p, e, _ in minima),
         scanned=loss.scanned, solved=loss.solved, seconds=clock.perf_counter() - began, rates=loss.family.rates(peak),
     )  # fmt: skip
@@ -197,7 +197,11 @@ def _stable_range(loss: FinalLoss, curvature: float, start: float, points: int) 
     low = 1e-3 * high / max(loss.family.steps, 1)
     while low > 1e-30 * high and loss.both(low)[1] > 0:  # a noisy step gains only where it is small
         low /= 100
-    return np.geomspace(low, high, points)
+    near = high / 1000
+    if low >= near:
+        return np.geomspace(low, high, points)
+    few = points // 4  # steps this small act as one smooth decay: the loss oscillates with the peak only nearer to the limit
+    return np.concatenate([np.geomspace(low, near, few, endpoint=False), np.geomspace(near, high, points - few)])
 
 
 def _solve(loss: FinalLoss, left: float, middle: float, right: float) -> float:
@@ -216,10 +220,6 @@ def _moments(rule: Rule | str, problem: Problem | str, steps: int, batch: int | 
         trajectories=1, dtype="float64", quantiles=(), keep=0, outcomes=False, common=False, limit=1e15,
     )  # fmt: skip
     return Moments(request.rule, request.problem, request.batch)
-
-
-def _least(model: Directions | OverRows) -> float:
-    return 0.0 if isinstance(model, Directions) else model.least
 
 
 def final_loss(
@@ -249,7 +249,7 @@ def final_loss(
     if isinstance(checked, Rows) and checked.sampling == "subset":
         sizes = [size for size in sizes if size <= checked.n]
     moments = _moments(rule, checked, steps, 1)
-    model, least = moments.model, _least(moments.model)
+    model, least = moments.model, moments.model.least
     attributes: dict[str, Any] = {
         "rule": moments.rule.label(),
         "problem": checked.label(),
@@ -257,10 +257,10 @@ def final_loss(
         "steps": steps,
     }
     if isinstance(model, Directions):
-        noise, model.noise = model.noise, 0.0
+        noise, model.additive = model.additive, 0.0
         c0 = float(moments.final_excess(rates))
-        model.noise = noise
-        model.mean, model.covariance = np.zeros_like(model.mean), np.zeros_like(model.covariance)
+        model.additive = noise
+        model.m, model.S = np.zeros_like(model.m), np.zeros_like(model.S)
         c1 = float(moments.final_excess(rates))
         excess = np.array([c0 + c1 / size for size in sizes])
         critical = c1 / c0 if c0 > 0 else math.inf

@@ -1,7 +1,8 @@
 """The first two moments of a linear rule's states, one step at a time: what prediction, stability and budgets share.
 
-``s' = A s + b g`` with the gradient at ``c . s`` is followed exactly: along each eigen-direction where the noise is additive,
-and as an O(n d^2) map where the gradient is a mini-batch's, whose covariance depends on the state (Bach & Moulines, NIPS 2013).
+``s' = A s + b g`` with the gradient at ``c . s`` is followed exactly in the eigenbasis of the Hessian, a pair of directions at a
+time: each direction with itself where the noise is additive, all pairs where the gradient is a mini-batch's, whose covariance
+depends on the state and couples them (Bach & Moulines, NIPS 2013).
 The kernels take complex learning rates as well: the imaginary part of the result at alpha + i h u is h times the derivative
 along u, exact to rounding at h = 1e-30 (Squire & Trapp, SIAM Rev. 40(1), 1998), because every operation is a sum or a product.
 """
@@ -41,112 +42,119 @@ def numeric(form: LinearForm, rule: Rule, rates: np.ndarray) -> tuple[np.ndarray
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _directions(A, b, c, curvatures, noise, mean, covariance, records, means, variances):  # type: ignore[no-untyped-def]
-    """Means (records, d) and variances (records, d) of theta along each eigen-direction."""
-    d, k = mean.shape
-    M, old_mean, half = np.empty((k, k), mean.dtype), np.empty(k, mean.dtype), np.empty((k, k), mean.dtype)
-    for i in range(d):
-        r = 0
-        for step in range(A.shape[0] + 1):
-            if r < records.shape[0] and records[r] == step:
-                means[r, i], variances[r, i] = mean[i, 0], covariance[i, 0, 0]
-                r += 1
-            if step == A.shape[0]:
-                break
-            for p in range(k):
-                old_mean[p] = mean[i, p]
-                for q in range(k):
-                    M[p, q] = A[step, p, q] + curvatures[i] * b[step, p] * c[step, q]
-            for p in range(k):
-                total = 0.0
-                for q in range(k):
-                    total += M[p, q] * old_mean[q]
-                    part = 0.0
-                    for s in range(k):
-                        part += M[p, s] * covariance[i, s, q]
-                    half[p, q] = part
-                mean[i, p] = total
-            for p in range(k):
-                for q in range(k):
-                    part = noise * b[step, p] * b[step, q]
-                    for s in range(k):
-                        part += half[p, s] * M[q, s]
-                    covariance[i, p, q] = part
+def unpack(D, left, right, d):  # type: ignore[no-untyped-def]
+    """The symmetric (d, d) matrix of the pairs D."""
+    full = np.zeros((d, d), D.dtype)
+    for p in range(len(left)):
+        full[left[p], right[p]] = D[p]
+        full[right[p], left[p]] = D[p]
+    return full
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def gradient_noise(D, mu, squared, quartic, cubic, constant, rows, weights, residuals, factor, additive):  # type: ignore[no-untyped-def]
-    """The covariance (d, d) of the mini-batch gradient at a point u of moments mu = E[u] and D = E[u u']; ``squared`` is H D H."""
-    d = len(mu)
-    noise = np.zeros((d, d), D.dtype)
+def gradient_noise(D, mu, left, right, h, quartic, cubic, constant, rows, weights, residuals, factor, additive):  # type: ignore[no-untyped-def]
+    """The covariance (pairs) of the mini-batch gradient at a point u of moments mu = E[u] (d,) and D = E[u_i u_j] (pairs)."""
+    pairs, d = len(left), len(mu)
+    noise = np.zeros_like(D)
     if factor > 0.0:
         if quartic.shape[0] > 0:
-            noise += np.dot(quartic, np.ascontiguousarray(D).reshape(d * d)).reshape(d, d)
-            noise -= np.dot(cubic, mu).reshape(d, d)
+            for q in range(pairs):
+                x = D[q]
+                for p in range(pairs):
+                    noise[p] += quartic[q, p] * x
+            for j in range(d):
+                x = mu[j]
+                for p in range(pairs):
+                    noise[p] -= cubic[j, p] * x
         else:
-            scaled = np.empty_like(rows)
+            image = np.dot(rows, unpack(D, left, right, d))
             for n in range(rows.shape[0]):
-                image = np.dot(D, rows[n])
-                value = weights[n] * (np.dot(rows[n], image) - 2.0 * residuals[n] * np.dot(rows[n], mu))
+                value = D[0] * 0.0
                 for j in range(d):
-                    scaled[n, j] = value * rows[n, j]
-            noise += np.dot(rows.T, scaled)
-        noise = factor * (noise + constant - squared)
-    for i in range(d):
-        noise[i, i] += additive
+                    value += rows[n, j] * (image[n, j] - 2.0 * residuals[n] * mu[j])
+                for j in range(d):
+                    image[n, j] = weights[n] * value * rows[n, j]
+            full = np.dot(rows.T, image)
+            for p in range(pairs):
+                noise[p] = full[left[p], right[p]]
+        for p in range(pairs):
+            noise[p] = factor * (noise[p] + constant[p] - h[left[p]] * h[right[p]] * D[p])
+    for p in range(pairs):
+        noise[p] += additive[p]
     return noise
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def one_step(A, b, c, H, quartic, cubic, constant, rows, weights, residuals, factor, additive, m, S):  # type: ignore[no-untyped-def]
-    """E[s_i] (k, d) and E[s_i s_j'] (k, k, d, d) after one step of A (k, k), b (k,), c (k,)."""
-    k, d = m.shape
-    mu = np.zeros(d, m.dtype)
-    D = np.zeros((d, d), m.dtype)
-    G = np.zeros((k, d, d), m.dtype)  # G_j = H E[u s_j'], u the point of the gradient
-    for i in range(k):
-        mu += c[i] * m[i]
-        for j in range(k):
-            D += c[i] * c[j] * S[i, j]
-    for j in range(k):
-        mixed = np.zeros((d, d), m.dtype)
-        for i in range(k):
-            mixed += c[i] * S[i, j]
-        G[j] = np.dot(H, mixed)
-    gradient = np.dot(H, mu)
-    squared = np.dot(np.dot(H, D), H)
-    noise = gradient_noise(D, mu, squared, quartic, cubic, constant, rows, weights, residuals, factor, additive)
-    new_m, new_S = np.zeros_like(m), np.zeros_like(S)
-    for i in range(k):
-        new_m[i] = b[i] * gradient
-        for p in range(k):
-            new_m[i] += A[i, p] * m[p]
-        for j in range(k):
-            new_S[i, j] = b[i] * b[j] * (squared + noise)
-            for p in range(k):
-                new_S[i, j] += b[i] * A[j, p] * G[p] + b[j] * A[i, p] * G[p].T
-                for q in range(k):
-                    new_S[i, j] += A[i, p] * A[j, q] * S[p, q]
-    for i in range(k):  # E[s_i s_j'] = E[s_j s_i']': rounding apart from that grows exponentially on ill-conditioned tables
-        for j in range(i + 1):
-            both = (new_S[i, j] + new_S[j, i].T) / 2.0
-            new_S[i, j], new_S[j, i] = both, both.T
-    return new_m, new_S
+def evolve(A, b, c, left, right, h, quartic, cubic, constant, rows, weights, residuals, factor, additive, m, S, records, means, seconds):  # type: ignore[no-untyped-def]
+    """E[s_i] (k, d) and E[s_i s_j'] (k, k, pairs) step by step, s = 0 at the minimum; records theta's. With them: False once it overflows.
 
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _second_moments(A, b, c, H, quartic, cubic, constant, rows, weights, residuals, factor, additive, m, S, records, means, seconds):  # type: ignore[no-untyped-def]
-    """E[s_i] (k, d) and E[s_i s_j'] (k, k, d, d) step by step; s_0 = theta - theta*. Records theta's."""
+    A (steps, k, k), b and c (steps, k). With S a covariance and ``factor`` 0 it is followed as well: the map is the same.
+    """
+    k, d, pairs = m.shape[0], m.shape[1], len(left)
     r = 0
+    diagonal = np.flatnonzero(left == right)
+    half, new, at = np.empty_like(S), np.empty_like(S), np.empty((k, pairs), S.dtype)
+    D, mixed, mu, new_m = np.empty(pairs, S.dtype), np.empty(pairs, S.dtype), np.empty(d, S.dtype), np.empty_like(m)
     for step in range(A.shape[0] + 1):
         if r < records.shape[0] and records[r] == step:
-            means[r], seconds[r] = m[0], S[0, 0]
+            for j in range(d):
+                means[r, j] = m[0, j]
+            for p in range(pairs):
+                seconds[r, p] = S[0, 0, p]
             r += 1
         if step == A.shape[0]:
             break
-        m, S = one_step(
-            A[step], b[step], c[step], H, quartic, cubic, constant, rows, weights, residuals, factor, additive, m, S
-        )  # fmt: skip
+        for j in range(d):  # mu, D: the moments of the point where the gradient is taken
+            mu[j] = 0.0
+        for p in range(pairs):
+            D[p] = 0.0
+        for i in range(k):
+            for p in range(pairs):
+                at[i, p] = 0.0  # E[(c . s) s_i']
+            for a in range(k):
+                if c[step, a] != 0.0:
+                    for p in range(pairs):
+                        at[i, p] += c[step, a] * S[a, i, p]
+            if c[step, i] != 0.0:
+                for j in range(d):
+                    mu[j] += c[step, i] * m[i, j]
+                for p in range(pairs):
+                    D[p] += c[step, i] * at[i, p]
+        size = 0.0
+        for j in range(d):
+            size += abs(D[diagonal[j]].real) + abs(mu[j].real)
+        if not size < 1e300:
+            return m, S, False
+        noise = gradient_noise(D, mu, left, right, h, quartic, cubic, constant, rows, weights, residuals, factor, additive)
+        for i in range(k):  # M_left S, M = A + h b c'
+            for j in range(k):
+                for p in range(pairs):
+                    half[i, j, p] = b[step, i] * h[left[p]] * at[j, p]
+                for a in range(k):
+                    if A[step, i, a] != 0.0:
+                        for p in range(pairs):
+                            half[i, j, p] += A[step, i, a] * S[a, j, p]
+            for j in range(d):
+                new_m[i, j] = b[step, i] * h[j] * mu[j]
+            for a in range(k):
+                for j in range(d):
+                    new_m[i, j] += A[step, i, a] * m[a, j]
+        for i in range(k):  # M_left S M_right' + b b' noise
+            for p in range(pairs):
+                mixed[p] = 0.0
+            for a in range(k):
+                if c[step, a] != 0.0:
+                    for p in range(pairs):
+                        mixed[p] += c[step, a] * half[i, a, p]
+            for j in range(k):
+                for p in range(pairs):
+                    new[i, j, p] = b[step, j] * (h[right[p]] * mixed[p] + b[step, i] * noise[p])
+                for a in range(k):
+                    if A[step, j, a] != 0.0:
+                        for p in range(pairs):
+                            new[i, j, p] += A[step, j, a] * half[i, a, p]
+        m, new_m, S, new = new_m, m, new, S
+    return m, S, True
 
 
 def weighted_rows(problem: Rows | Fresh) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -178,7 +186,39 @@ def optimum(problem: Rows | Fresh) -> tuple[np.ndarray, np.ndarray, float]:
     return best, float(curvature) * (rows.T @ (probability[:, None] * rows)), least
 
 
-class Directions:
+class Pairs:
+    """Moments in the eigenbasis of the Hessian: what each model gives the kernel, and how it is run."""
+
+    left: np.ndarray  #: the first direction of each pair
+    right: np.ndarray
+    curvature: np.ndarray  #: (d,)
+    m: np.ndarray  #: E[s_i] at the start (k, d)
+    S: np.ndarray  #: E[s_i s_j'] at the start, or the covariance, (k, k, pairs)
+    factor: float
+    additive: float  #: the variance of additive noise
+    least: float = 0.0  #: the least loss
+    _fourth: tuple[np.ndarray, ...]
+
+    def kernel(self, dtype: Any = np.float64) -> tuple[Any, ...]:
+        """What the kernels take between A, b, c and the state."""
+        quartic, cubic, constant, rows, weights, residuals = self._fourth
+        additive = self.additive * (self.left == self.right)
+        pairs = (self.left, self.right, self.curvature, quartic, cubic, constant)
+        return (*pairs, np.ascontiguousarray(rows, dtype), weights, residuals, self.factor, additive)
+
+    def run(self, A: np.ndarray, b: np.ndarray, c: np.ndarray, records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means (records, d) and second moments or variances (records, pairs) of theta in the eigenbasis, in A's dtype."""
+        means = np.full((len(records), len(self.curvature)), np.inf, A.dtype)
+        seconds = np.full((len(records), len(self.left)), np.inf, A.dtype)
+        evolve(A, b, c, *self.kernel(A.dtype), self.m.astype(A.dtype), self.S.astype(A.dtype), records, means, seconds)
+        return means, seconds
+
+    def excess(self, means: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+        """The expected loss above the minimum."""
+        raise NotImplementedError
+
+
+class Directions(Pairs):
     """A quadratic with additive noise: each eigen-direction on its own. Means and variances of theta are (records, d)."""
 
     def __init__(self, problem: Separable, rule: Rule, batch: int | None) -> None:
@@ -187,28 +227,23 @@ class Directions:
         data, self.d = problem_data(problem), problem.dim
         inits = initial_states(rule)
         k = 1 + len(inits)
+        self.left = self.right = np.arange(self.d)
         self.curvature, self.turn = data.curvature, data.matrix if len(data.matrix) else np.eye(self.d)
-        self.mean, self.covariance = np.empty((self.d, k)), np.zeros((self.d, k, k))
-        self.mean[:, 0] = self.turn @ np.array(problem.start.point)
-        self.mean[:, 1:] = self.turn.sum(1)[:, None] * inits
-        self.covariance[:, 0, 0] = problem.start.scatter**2
-        self.noise = problem.noise**2 / (batch or 1)
+        self.m, self.S = np.empty((k, self.d)), np.zeros((k, k, self.d))
+        self.m[0] = self.turn @ np.array(problem.start.point)
+        self.m[1:] = inits[:, None] * self.turn.sum(1)
+        self.S[0, 0] = problem.start.scatter**2
+        self.factor, self.additive = 0.0, problem.noise**2 / (batch or 1)
+        none = np.empty((0, 0))
+        self._fourth = (none, none, np.zeros(self.d), none, np.empty(0), np.empty(0))
 
-    def run(self, A: np.ndarray, b: np.ndarray, c: np.ndarray, records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Means and variances of theta along each eigen-direction at the recorded steps, in A's dtype."""
-        means, variances = (np.empty((len(records), self.d), A.dtype) for _ in range(2))
-        _directions(
-            A, b, c, self.curvature, self.noise, self.mean.astype(A.dtype), self.covariance.astype(A.dtype), records, means, variances
-        )  # fmt: skip
-        return means, variances
-
-    def excess(self, means: np.ndarray, variances: np.ndarray) -> np.ndarray:
-        """The expected loss above the minimum."""
-        return (means**2 + variances) @ (self.curvature / 2)
+    def excess(self, means: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+        """The expected loss above the minimum, from means and variances."""
+        return (means**2 + seconds) @ (self.curvature / 2)
 
 
-class OverRows:
-    """A table or fresh samples: E[s s'] of the whole state. Means of theta - theta* are (records, d), seconds (records, d, d)."""
+class OverRows(Pairs):
+    """A table or fresh samples: every pair of directions. Means of theta - theta* are (records, d), second moments (records, pairs)."""
 
     def __init__(self, problem: Rows | Fresh, rule: Rule, batch: int | None) -> None:
         if isinstance(problem, Rows) and problem.sampling == "reshuffle" and batch is not None:
@@ -216,47 +251,43 @@ class OverRows:
                 "no exact prediction for sampling='reshuffle': steps of an epoch are dependent; simulate, or use 'subset'"
             )
         self.best, self.H, self.least = optimum(problem)
-        self.H = np.ascontiguousarray(self.H)
-        self.rows, targets, probability = weighted_rows(problem)
+        self.curvature, self.basis = np.linalg.eigh(self.H)
+        rows, targets, probability = weighted_rows(problem)
         self.d = d = problem.dim
-        power = float(probability @ (self.rows**2).sum(1))
+        self.left, self.right = np.triu_indices(d)
+        power = float(probability @ (rows**2).sum(1))
         slope = self.H.trace() / power if power else 0.0  # the curvature of one row's loss
-        self.residuals = residuals = targets - self.rows @ self.best
-        self.weights = weights = probability * slope**2
-        self.quartic, self.cubic = np.empty((0, 0)), np.empty((0, 0))
-        if d * d <= 4 * len(self.rows) and d <= 32:  # the fourth-moment tensor is smaller than the rows it sums
-            products = (self.rows[:, :, None] * self.rows[:, None, :]).reshape(len(self.rows), d * d)
-            self.quartic = products.T @ (weights[:, None] * products)
-            self.cubic = 2 * products.T @ ((weights * residuals)[:, None] * self.rows)
-        self.constant = self.rows.T @ ((weights * residuals**2)[:, None] * self.rows)
+        residuals, weights = targets - rows @ self.best, probability * slope**2
+        self.rows = rows = np.ascontiguousarray(rows @ self.basis)
+        quartic, cubic = np.empty((0, 0)), np.empty((0, 0))
+        if d * d <= 4 * len(rows) and d <= 32:  # the fourth-moment tensor is smaller than the rows it sums
+            products = rows[:, self.left] * rows[:, self.right]
+            twice = np.where(self.left == self.right, 1.0, 2.0)  # a pair stands for both of its orders
+            quartic = twice[:, None] * (products.T @ (weights[:, None] * products))
+            cubic = 2 * rows.T @ ((weights * residuals)[:, None] * products)
+        constant = (rows.T @ ((weights * residuals**2)[:, None] * rows))[self.left, self.right]
+        self._fourth = (quartic, cubic, constant, rows, weights, residuals)
         self.factor = 0.0 if batch is None else 1 / batch
         if isinstance(problem, Rows) and problem.sampling == "subset" and batch is not None:
             self.factor *= (problem.n - batch) / max(problem.n - 1, 1)
         self.additive = problem.noise**2 / (batch or 1)
         inits = initial_states(rule)
-        k = 1 + len(inits)
-        self.m, self.S = np.zeros((k, d)), np.zeros((k, k, d, d))
-        self.m[0] = np.array(problem.start.point) - self.best
-        self.m[1:] = inits[:, None]
-        for i in range(k):
-            for j in range(k):
-                self.S[i, j] = np.outer(self.m[i], self.m[j])
-        self.S[0, 0] += np.eye(d) * problem.start.scatter**2
-
-    def model(self, dtype: Any = np.float64) -> tuple[Any, ...]:
-        """What the kernels take between A, b, c and the state, its matrices in this dtype."""
-        cast = (self.H, self.quartic, self.cubic, self.constant, self.rows)
-        return (*(np.ascontiguousarray(a, dtype) for a in cast), self.weights, self.residuals, self.factor, self.additive)
-
-    def run(self, A: np.ndarray, b: np.ndarray, c: np.ndarray, records: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """E[theta - theta*] and E[(theta - theta*)(theta - theta*)'] at the recorded steps, in A's dtype."""
-        means, seconds = np.empty((len(records), self.d), A.dtype), np.empty((len(records), self.d, self.d), A.dtype)
-        _second_moments(A, b, c, *self.model(A.dtype), self.m.astype(A.dtype), self.S.astype(A.dtype), records, means, seconds)
-        return means, seconds
+        self.m = np.empty((1 + len(inits), d))
+        self.m[0] = (np.array(problem.start.point) - self.best) @ self.basis
+        self.m[1:] = inits[:, None] * self.basis.sum(0)
+        self.S = self.m[:, None, self.left] * self.m[None, :, self.right]
+        self.S[0, 0] += problem.start.scatter**2 * (self.left == self.right)
 
     def excess(self, means: np.ndarray, seconds: np.ndarray) -> np.ndarray:
-        """The expected loss above the minimum."""
-        return np.einsum("ij,rji->r", self.H, seconds) / 2
+        """The expected loss above the minimum, from second moments."""
+        return seconds[:, self.left == self.right] @ (self.curvature / 2)
+
+    def variances(self, means: np.ndarray, seconds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means and variances of theta - theta* (records, d) by coordinate."""
+        full = np.zeros((len(seconds), self.d, self.d))
+        full[:, self.left, self.right] = full[:, self.right, self.left] = seconds
+        turned = means @ self.basis.T
+        return turned, np.einsum("ia,rab,ib->ri", self.basis, full, self.basis, optimize=True) - turned**2
 
 
 class Moments:

@@ -85,9 +85,9 @@ def _by_direction(model: Directions, means: np.ndarray, variances: np.ndarray) -
 
 def _over_rows(model: OverRows, means: np.ndarray, seconds: np.ndarray) -> dict[str, Any]:
     with np.errstate(over="ignore", invalid="ignore"):
-        diagonal = np.einsum("rii->ri", seconds)
+        turned, variances = model.variances(means, seconds)
         return {
             "loss_mean": ("step", model.least + model.excess(means, seconds), {"long_name": "exact expected loss"}),
-            "theta_mean": (("step", "coordinate"), means + model.best),
-            "theta_variance": (("step", "coordinate"), diagonal - means**2),
+            "theta_mean": (("step", "coordinate"), turned + model.best),
+            "theta_variance": (("step", "coordinate"), variances),
         }

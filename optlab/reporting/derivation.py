@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 import sympy as sp
 
-from optlab import bounds, rules
-from optlab.analysis import analyze, is_linear
+from optlab import bounds, rules, schedules
+from optlab.analysis import analyze, is_linear, sampling
 from optlab.analysis.adaptive import analyze_adaptive
+from optlab.analysis.areas import statement
 from optlab.analysis.invariance import statements
 from optlab.analysis.mode import Mode
 from optlab.analysis.normalization import backward
 from optlab.analysis.optimal import STATUSES, Optimal
+from optlab.analysis.schedules import area
 from optlab.bounds import Bound
 from optlab.errors import NotLinearError, UnknownNameError, UnsupportedError
-from optlab.expressions import Rule
+from optlab.expressions import Rule, Schedule
 from optlab.norms import Norm
 from optlab.statements import Statement
 from optlab.symbols import lam
@@ -231,3 +233,27 @@ def norm_parts(norm: Norm) -> list[Part]:
         ),
         Part("invariance", "what it does not see", statement_lines(stated), tuple(f"{s}: {meaning}" for s, meaning in meanings.items())),
     ]
+
+
+def schedule_parts(schedule: Schedule) -> list[Part]:
+    """A schedule's formula and the area under it (with what is bound put in)."""
+    known = statement(schedules.get(schedule.name)) if schedule.name in schedules.names() else None
+    missing = {p for p, record in schedule.parameters.items() if record.default is None} - schedule.bound.keys()
+    if schedule.bound and not missing:
+        schedule = schedule.with_(**{str(p): value for p, value in schedule.values.items()})
+    lines = [Line("alpha", "learning rate of step t, from 0", schedule.expression)]
+    notes = [f"{s}: {record.about}" for s, record in schedule.parameters.items() if record.about]
+    try:
+        total = area(schedule)
+        lines.append(Line("area", "the sum of the learning rates over its length", total, *((known.status, known.how) if known else ())))
+        notes += [f"needs: {condition}" for condition in known.conditions] if known and not schedule.bound else []
+    except UnsupportedError as error:
+        notes.append(f"no area: {error}")
+    return [Part("schedule", schedule.name.replace("_", " "), tuple(lines), tuple(notes))]
+
+
+def batch_part() -> Part:
+    """What a batch of rows does to a gradient's variance, and to stability."""
+    stated = sampling.statements()
+    meanings = {s: meaning for item in stated for s, meaning in item.symbols.items()}
+    return Part("mini_batches", "mini-batches of rows", statement_lines(stated), tuple(f"{s}: {m}" for s, m in meanings.items()))

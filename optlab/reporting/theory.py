@@ -12,12 +12,12 @@ import numpy as np
 import sympy as sp
 from markupsafe import Markup
 
-from optlab import bounds, norms, rules
+from optlab import bounds, norms, rules, schedules
 from optlab._version import __version__
 from optlab.analysis import analyze, free_parameters, is_linear
 from optlab.analysis.optimal import Optimal
 from optlab.errors import CheckFailed
-from optlab.expressions import Rule, text
+from optlab.expressions import Rule, Schedule, text
 from optlab.reporting import derivation
 from optlab.reporting.derivation import Part
 from optlab.reporting.figures.minimax import draw_landscapes, draw_rates
@@ -95,6 +95,7 @@ def theory(
             "groups": [
                 _group("linear", "Linear rules", LINEAR, [card(rule) for rule in linear]),
                 _group("adaptive", "Adaptive rules", ADAPTIVE, [card(rule) for rule in chosen if rule not in linear]),
+                _group("schedules", "Schedules and mini-batches", SCHEDULES, [*map(_schedule_item, schedules.builtin()), _batch_item()]),
                 _group("norms", "Normalizations", NORMS, [_norm_item(norm, parts[norm.name]) for norm in normalizations]),
             ],
             "bounds": _bounds_table(slacks),
@@ -115,6 +116,7 @@ ADAPTIVE = (
     "Their step is divided by a scale that the gradients make, so no one matrix describes them. What can be derived is: the first step, "
     "stability with the scale held fixed, the minimum, cycles, noise, weight decay. Each line says how it is known."
 )
+SCHEDULES = "The area under a schedule is the length of the path that it allows; what a batch does to variance and to stability."
 NORMS = (
     "Forward as ordered mean reductions and a scalar map; backward derived by the reverse chain rule and proved equal to the closed form."
 )
@@ -136,6 +138,18 @@ def _norm_item(norm: Any, parts: Sequence[Part]) -> dict[str, Any]:
         "name": norm.name, "summary": norm.summary, "equations": "", "reference": norm.reference, "color": "#7F7F7F",
         "parts": [_part(part, position == 0) for position, part in enumerate(parts)],
     }  # fmt: skip
+
+
+def _schedule_item(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "name": schedule.name, "summary": schedule.summary, "equations": "", "reference": schedule.reference, "color": "#7F7F7F",
+        "parts": [_part(part, True) for part in derivation.schedule_parts(schedule)],
+    }  # fmt: skip
+
+
+def _batch_item() -> dict[str, Any]:
+    part = _part(derivation.batch_part(), True)
+    return {"name": "mini-batches", "summary": part["title"], "equations": "", "reference": "", "color": "#7F7F7F", "parts": [part]}
 
 
 def _part(part: Part, is_open: bool) -> dict[str, Any]:

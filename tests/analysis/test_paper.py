@@ -7,11 +7,13 @@ import sympy as sp
 
 import optlab as ol
 from optlab import problems, schedules
+from optlab.analysis import areas as known
 from optlab.analysis import sampling
 from optlab.analysis import schedules as areas
 from optlab.analysis.moments import exact_moments
-from optlab.errors import InputError, NotLinearError, UnsupportedError
-from optlab.symbols import time
+from optlab.bounds.record import Obligation
+from optlab.errors import CheckFailed, InputError, NotLinearError, UnsupportedError
+from optlab.symbols import symbol, time
 from tests.oracles.batches import every_batch
 from tests.oracles.schedules import SCHEDULES
 
@@ -51,11 +53,79 @@ def test_areas_are_sums(name, steps):
 
 
 def test_the_statements_on_areas():
-    for statement, record in zip(areas.statements(), schedules.builtin(), strict=True):
+    for statement, record in zip(known.statements(), schedules.builtin(), strict=True):
         bound = schedules.get(record.name, **OPTIONS[record.name])
         value = statement.expression.subs(bound.values | {areas.T: sp.Integer(20)})
         total = sum(SCHEDULES[record.name](t, **OPTIONS[record.name]) for t in range(20))
         assert float(sp.N(value, 20)) == pytest.approx(total, rel=1e-12)
+
+
+def test_each_area_says_how_it_is_known():
+    found = {s.name.removeprefix("area_"): s for s in known.statements()}
+    assert {name: s.status for name, s in found.items()} == {
+        "constant": "derived", "inverse_sqrt": "stated", "inverse_time": "proved",
+        "cosine": "proved", "warmup_cosine": "proved", "one_cycle": "proved",
+    }  # fmt: skip
+    assert found["warmup_cosine"].conditions == (symbol("warmup") < symbol("steps"),)
+    assert len(found["one_cycle"].conditions) == 2  # the two denominators
+    assert not found["cosine"].conditions
+
+
+WRONG = [
+    ("cosine", sp.cos, lambda F: -F),
+    ("cosine", sp.cos, lambda F: F.subs(time, time + 1)),
+    ("one_cycle", sp.cos, lambda F: F + time / 1000),
+    ("inverse_time", sp.Pow, lambda F: F.subs(time, time + 1)),
+    ("inverse_sqrt", sp.Pow, lambda F: -F),
+    ("inverse_sqrt", sp.Pow, lambda F: F.subs(time, time + 1)),
+    ("warmup_cosine", sp.Symbol, lambda F: F + time),
+]
+
+
+@pytest.mark.parametrize(("name", "kind", "spoil"), WRONG)
+def test_a_wrong_antidifference_is_found(name, kind, spoil, monkeypatch):
+    right = areas.of_one
+    monkeypatch.setattr(known, "of_one", lambda f: spoil(right(f)) if isinstance(f, kind) else right(f))
+    with pytest.raises(CheckFailed, match="no antidifference"):
+        known.statement(schedules.get(name).with_())
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+def test_a_cosine_of_whole_turns_has_an_area_too(steps):
+    schedule = schedules.get("one_cycle", base=0.05, peak=0.3, steps=steps, rise=sp.Rational(1, 2 * (steps - 1)))
+    total = sum(SCHEDULES["one_cycle"](t, base=0.05, peak=0.3, steps=steps, rise=1 / (2 * (steps - 1))) for t in range(steps))
+    assert float(areas.area(schedule, steps)) == pytest.approx(total, rel=1e-14)
+
+
+def test_areas_read_back():
+    for statement in known.statements():
+        assert ol.sympify(str(statement.expression)) == statement.expression, statement.name
+        for condition in statement.conditions:
+            assert ol.sympify(str(condition)) == condition
+    for name, options in OPTIONS.items():
+        for bound in (schedules.get(name, **options), schedules.get(name).with_()):
+            total = areas.area(bound)
+            assert ol.sympify(str(total)) == total, name
+
+
+def test_functions_are_functions_only_where_they_are_called():
+    zeta, floor = symbol("zeta"), symbol("floor")
+    assert ol.sympify("zeta*harmonic(zeta + 1) - floor/floor (5/2)") == zeta * sp.harmonic(zeta + 1) - floor / 2
+    assert ol.sympify("zeta(1/2, zeta)") == sp.zeta(sp.Rational(1, 2), zeta)
+    assert ol.sympify("harmonic") == symbol("harmonic")
+    rule = ol.rules.Rule(
+        name="zeta_rule", parameters={zeta: ol.rules.Parameter("1/2")}, equations=((symbol("theta"), symbol("theta") - zeta * symbol("g")),)
+    )
+    assert ol.sympify(str(rule.equations[0][1])) == rule.equations[0][1]
+
+
+def test_the_gaussian_limit_fails_with_the_wrong_eigenvalue():
+    limit, steps = sampling.gaussian_limit()
+    assert all(step.holds() for step in steps)
+    last = steps[-1]
+    assert not Obligation("the other way round", -last.expression, at_least=True, where=last.where).holds()
+    assert sampling.statements()[-1].status == "proved"
+    assert sampling.statements()[-1].expression == limit
 
 
 def test_what_has_no_closed_sum():

@@ -140,16 +140,71 @@ def test_a_table_of_zeros_never_moves():
     assert operator.spectral_radius(3.0) == 1
 
 
-def test_large_tables_agree_with_small_ones_rotated():
-    """Iterative solvers (d = 8 is 64 unknowns) against the recursion run to its end, for SGD and for momentum."""
-    rows, targets = table(40, 8, seed=3)
+@pytest.mark.parametrize("n", [40, 20])  # by the tensor of fourth moments, and by the rows
+def test_large_tables_agree_with_the_recursion_run_to_its_end(n):
+    """Iterative solvers (d = 10 is 55 pairs), for SGD and for momentum."""
+    rows, targets = table(n, 10, seed=3)
     problem = problems.least_squares(rows, targets, sampling="subset")
     for name in ("sgd", "momentum(beta=0.7)"):
         operator = second_moment(problem, rule=name, batch=4)
         rate = 0.5 * operator.stability_limit
-        exact = ol.predict(name, problem, schedule=rate, steps=4000, batch=4, record=[4000]).loss_mean.item()
-        assert operator.stationary_loss(rate) == pytest.approx(exact, rel=1e-12)
+        exact = ol.predict(name, problem, schedule=rate, steps=12_000, batch=4, record=[12_000]).loss_mean.item()
+        assert operator.stationary_loss(rate) == pytest.approx(exact, rel=1e-11)
         assert operator.spectral_radius(operator.stability_limit) == pytest.approx(1, abs=1e-11)
+        assert operator.spectral_radius(operator.stability_limit * (1 + 1e-6)) > 1
+
+
+def dense_limit(rows, batch, sampling):
+    """1/rho(Lc^-1 K) with K = E[H_B (x) H_B] from every batch."""
+    n, d = rows.shape
+    H, one = rows.T @ rows / n, np.ones(1)
+    K = second_moment_matrix(rows, batch, sampling, np.zeros((1, 1)), one, one)
+    return 1 / np.linalg.eigvals(np.linalg.solve(np.kron(H, np.eye(d)) + np.kron(np.eye(d), H), K)).real.max()
+
+
+@given(st.integers(1, 4), st.integers(1, 3), st.sampled_from(SAMPLINGS), st.integers(0, 99))
+def test_the_bracket_encloses_the_dense_limit(d, batch, sampling, seed):
+    rows, targets = table(6, d, seed)
+    operator = second_moment(problems.least_squares(rows, targets, sampling=sampling), batch=batch)
+    low, high = operator.stability_bracket
+    limit = dense_limit(rows, batch, sampling)
+    assert low * (1 - 1e-11) <= limit <= high * (1 + 1e-11)
+    assert high - low <= 1e-9 * limit
+    assert operator.stability_limit == pytest.approx(limit, rel=1e-12)
+
+
+def test_the_bracket_holds_with_any_positive_definite_matrix():
+    rows, targets = table(6, 3, 1)
+    operator = second_moment(problems.least_squares(rows, targets), batch=2)
+    limit, rng = dense_limit(rows, 2, "replacement"), np.random.default_rng(0)
+    for _ in range(20):
+        root = rng.normal(size=(3, 3))
+        operator.__dict__["_perron"] = (1.0, (root @ root.T)[np.triu_indices(3)])
+        low, high = operator.stability_bracket
+        assert low <= limit <= high
+        assert high - low > 1e-3 * limit
+
+
+@pytest.mark.parametrize("n", [50, 200])
+def test_the_bracket_of_larger_tables_is_narrow(n):
+    rows, targets = table(n, 12, 2)
+    operator = second_moment(problems.least_squares(rows, targets), batch=4)
+    low, high = operator.stability_bracket
+    assert low * (1 - 1e-13) <= operator.stability_limit <= high * (1 + 1e-13)
+    assert high - low <= 1e-6 * high
+
+
+def test_one_row_feeds_no_noise_back():
+    for rows in ([[1.0, 2.0]], [[0.5, 0.25]] * 4):
+        problem = problems.least_squares(rows, [1.0] * len(rows))
+        top = 2 / np.square(rows[0]).sum()
+        assert second_moment(problem, batch=2).stability_limit == pytest.approx(top, rel=1e-13)
+        assert second_moment(problem, batch=2, rule="momentum(beta=0.5)").stability_limit == pytest.approx(1.5 * top, rel=1e-8)
+        assert second_moment(problem, batch=2).stability_bracket == pytest.approx((top, top), rel=1e-13)
+
+
+def test_a_table_of_zeros_has_no_limit_in_its_bracket():
+    assert second_moment(problems.least_squares([[0.0], [0.0]], [1.0, 2.0]), batch=1).stability_bracket == (math.inf, math.inf)
 
 
 def test_interpolated_tables_converge_at_the_radius():
@@ -194,6 +249,7 @@ def test_simulation_below_the_limit_and_prediction_above(sampling):
         (lambda p: second_moment(problems.quadratic(dim=1), batch=None), InputError, "batch=None"),
         (lambda p: second_moment(problems.least_squares([[1.0]], [1.0], sampling="subset"), batch=2), InputError, "1 rows"),
         (lambda p: second_moment(problems.least_squares([[1.0]], [1.0], sampling="reshuffle"), batch=1), UnsupportedError, "reshuffle"),
+        (lambda p: second_moment(p, rule="momentum").stability_bracket, UnsupportedError, "only SGD"),
         (lambda p: second_moment(p).apply([1.0, 2.0], 0.1), InputError, "shape"),
         (lambda p: second_moment(p).stationary_loss(5.0), InputError, "limit"),
         (lambda p: second_moment(p).stationary_loss(-1.0), InputError, "above 0"),
