@@ -196,11 +196,26 @@ class Program:
         return np.concatenate(rows)
 
     def polish(self, start: np.ndarray) -> Point | None:
-        """Sequential quadratic programming from (alpha, *values); None where it finds nothing below its start."""
+        """Sequential quadratic programming from (alpha, *values); None where it finds nothing below its start.
+
+        A start on several constraints at once may be degenerate: then it starts with room below r, and off the ends of ranges.
+        """
+        for room in (1e-9, 1e-3, 1e-1):
+            point = self._polish(start, room)
+            if point is not None:
+                return point
+        return None
+
+    def _polish(self, start: np.ndarray, room: float) -> Point | None:
         first = self.worst(*start)
         unit = np.array([start[0], *(np.ones(len(self.axes))), 1.0])  # alpha is measured by its start
         bounds = [(1e-9, 1e9), *(axis.bounds for axis in self.axes), (0.0, 10.0)]
-        x0 = np.array([1.0, *start[1:], first * (1 + 1e-9)])
+        x0 = np.array([1.0, *start[1:], first * (1 + room)])
+        for position, (low, high) in enumerate(axis.bounds for axis in self.axes):
+            inside = room / 10 if low is not None and high is not None else 0.0
+            x0[1 + position] = np.clip(
+                x0[1 + position], -np.inf if low is None else low + inside, np.inf if high is None else high - inside
+            )
         with np.errstate(all="ignore"):
             found = minimize(
                 lambda x: x[-1], x0, jac=lambda x: np.eye(len(x))[-1], method="SLSQP", bounds=bounds,

@@ -124,6 +124,16 @@ def test_a_drawn_rule_is_tuned_no_worse_than_brute_force(drawn, condition):
         assert abs(tuned.witnesses[0]["rate"] - tuned.witnesses[1]["rate"]) < 1e-7
 
 
+def test_a_degenerate_corner_of_the_grid_is_left():
+    """At beta = 0 several inequalities meet: the smooth program needs room to start. The best is SGD's 7/9 at alpha = 2/9."""
+    fresh = symbol("fresh")
+    rule = Rule(
+        name="corner", parameters={beta: Parameter("1/2", within="[0, 1)")}, state={m: State()},
+        equations=((fresh, theta - alpha * m - alpha * g), (m, sp.Rational(7, 2) * (alpha * m - beta * g)), (theta, fresh)),
+    )  # fmt: skip
+    assert ol.analyze(rule).optimal(condition_number=2).witnesses[0]["rate"] == pytest.approx(7 / 9, abs=1e-6)
+
+
 def product():
     """Only the product of alpha and 1 - beta matters."""
     return Rule(name="product", parameters={beta: Parameter("1/2", within="[0, 1)")}, equations=((theta, theta - alpha * (1 - beta) * g),))
