@@ -16,15 +16,17 @@ import sympy as sp
 
 from optlab.analysis.closed_form import algebraic, closed_form
 from optlab.analysis.elimination import Point, Solution, eliminate, minimal_polynomial, refine
-from optlab.analysis.optimal import Certificate, Optimal, kappa
+from optlab.analysis.optimal import REFERENCE, Certificate, Optimal, kappa
 from optlab.analysis.search import TINY, Constraint, Program, conditions_of, rate
 from optlab.analysis.search import Point as Candidate
 from optlab.errors import UnsupportedError
 from optlab.expressions import Rule
 from optlab.symbols import L, alpha, lam, mu
 
-#: The condition number at which active inequalities are named, and those at which a closed form is verified.
-REFERENCE, KAPPAS = 100, (2, 10, 100, 1000, 10_000)
+#: The condition numbers at which a closed form is verified.
+KAPPAS = (2, 10, 100, 1000, 10_000)
+#: The degree of a solution at the reference condition number beyond which none is sought in kappa.
+LARGEST_SYMBOLIC = 4
 GRID, SMALL_GRID = {1: 20_001, 2: 201, 3: 41}, {1: 2001, 2: 61, 3: 15}
 
 
@@ -155,16 +157,36 @@ def _exactly(
     if point is None:
         return None
     point = point | {key: sp.Float(value, 70) for key, value in given.items()}
-    combined = [first + sign * second for first, second in combinations(equations, 2) for sign in (1, -1)]
-    for system in (equations, equations + combined):  # sums and differences may factor where the equations do not
-        for last in (rate, *reversed(unknowns[:-1])):  # the others must be rational functions of the last one
-            try:
-                solution = eliminate(system, unknowns, last, point)
-            except (UnsupportedError, sp.PolynomialError, ZeroDivisionError):
-                continue
+    found = _eliminated([e.xreplace(given) for e in equations], unknowns, point)
+    if found is None or not given:
+        return None if found is None else (equations, point, found[1])
+    (combine, last), numeric = found
+    if sp.degree(numeric.polynomial, last) > LARGEST_SYMBOLIC:  # no closed form in kappa, and elimination over its field may take minutes
+        return None
+    symbolic = _attempt(_combined(equations) if combine else equations, unknowns, last, point)
+    return None if symbolic is None else (equations, point, symbolic)
+
+
+def _eliminated(equations: list[sp.Expr], unknowns: list[sp.Symbol], point: Point) -> tuple[tuple[bool, sp.Symbol], Solution] | None:
+    """The exact solution, and which way it was found: with sums and differences of equations or without, by which last unknown."""
+    for combine in (False, True) if len(unknowns) <= 3 else (False,):  # sums and differences may factor where the equations do not
+        system = _combined(equations) if combine else equations
+        for last in (rate, *reversed([u for u in unknowns if u != rate])):  # the others must be rational functions of the last one
+            solution = _attempt(system, unknowns, last, point)
             if solution is not None:
-                return equations, point, solution
+                return (combine, last), solution
     return None
+
+
+def _combined(equations: list[sp.Expr]) -> list[sp.Expr]:
+    return equations + [first + sign * second for first, second in combinations(equations, 2) for sign in (1, -1)]
+
+
+def _attempt(system: list[sp.Expr], unknowns: list[sp.Symbol], last: sp.Symbol, point: Point) -> Solution | None:
+    try:
+        return eliminate(system, unknowns, last, point)
+    except (UnsupportedError, sp.PolynomialError, ZeroDivisionError):
+        return None
 
 
 def _merged(constraints: list[Constraint]) -> list[Constraint]:

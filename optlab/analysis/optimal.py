@@ -13,6 +13,7 @@ from optlab.expressions import Rule, exact
 from optlab.symbols import symbol
 
 kappa = symbol("kappa")
+REFERENCE = 100  #: the condition number at which active inequalities are named where kappa is a symbol
 
 STATUSES = {
     "closed form": "exact, in rationals and roots",
@@ -58,7 +59,7 @@ class Optimal:
     polynomials: Mapping[str, sp.Expr] = field(default_factory=dict)  #: the minimal polynomial of each quantity, where it is no closed form
     intervals: Mapping[str, tuple[sp.Rational, sp.Rational]] = field(default_factory=dict)  #: isolating intervals of their roots
     certificate: Certificate | None = None
-    witnesses: tuple[Mapping[str, float], ...] = ()  #: numeric tunings: the best found, or two of a family
+    witnesses: tuple[Mapping[str, float], ...] = ()  #: numeric tunings (at kappa = REFERENCE for symbols): the best, or two of a family
     reason: str = ""
 
     def __getattr__(self, name: str) -> sp.Expr:
@@ -86,6 +87,8 @@ def read_spectrum(low: object, high: object, condition_number: object) -> tuple[
     if condition_number is not None:
         if low is not None or high is not None:
             raise InputError("give either mu and L, or condition_number; not both")
+        if exact(condition_number, "condition_number") < 1:
+            raise InputError(f"condition_number = {condition_number} must be at least 1: it is L/mu")
         low, high = 1, condition_number
     if low is None and high is None:
         return None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from optlab.cli.output import print_json, print_table
+from optlab.cli.output import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
     from optlab.expressions import Rule
@@ -55,7 +55,11 @@ def derive(
     from optlab.reporting import derivation
 
     name = parse_call(rule)[0]
+    if name in (*norms.names(), *schedules.names()) and (source or mu or largest or condition_number or curvature):
+        raise InputError(f"{name} is no rule: --source, --mu, --L, --condition-number and --curvature are for rules")
     if name in norms.names():
+        if name != rule.strip():
+            raise InputError(f"{rule}: a normalization takes no options here; write {name}")
         norm = norms.get(name)
         return _other(
             {"norm": name, "summary": norm.summary, "reference": norm.reference}, derivation.norm_parts(norm), latex, mathml, json
@@ -90,11 +94,19 @@ def derive(
 
 def _bounds(rule: str | None, latex: bool, mathml: bool, json: bool, slack: bool) -> int:
     from optlab.reporting import derivation
-    from optlab.verify.slack import measure_slack
 
     found = derivation.bounds_of(rule)
     parts = [derivation.bound_part(bound) for bound in found]
-    measured = {bound.name: measure_slack(bound) for bound in found if slack and bound.explicit}
+    measured: dict[str, Any] = {}
+    if slack:
+        from optlab.verify.slack import measure_slack
+
+        with progress_bar("measuring") as progress:
+            for done, bound in enumerate(found):
+                if progress:
+                    progress(done, len(found), bound.name)
+                if bound.explicit:
+                    measured[bound.name] = measure_slack(bound)
     if json:
         documents = {bound.name: derivation.bound_document(bound) for bound in found}
         for name, item in measured.items():

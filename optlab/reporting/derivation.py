@@ -14,7 +14,7 @@ from optlab.analysis.areas import statement
 from optlab.analysis.invariance import statements
 from optlab.analysis.mode import Mode
 from optlab.analysis.normalization import backward
-from optlab.analysis.optimal import STATUSES, Optimal
+from optlab.analysis.optimal import REFERENCE, STATUSES, Optimal
 from optlab.analysis.schedules import area
 from optlab.bounds import Bound
 from optlab.errors import NotLinearError, UnknownNameError, UnsupportedError
@@ -140,7 +140,9 @@ def tuning_notes(tuned: Optimal) -> Iterable[str]:
     for name, (low, high) in tuned.intervals.items():
         yield f"{name} is the only root of its polynomial in ({float(low):.15g} ± {float(high - low) / 2:.1g})"
     for witness in tuned.witnesses if tuned.rate is None else ():
-        yield "found: " + ", ".join(f"{name} = {value:.9g}" for name, value in witness.items())
+        yield f"found at mu = {_end(tuned.mu, 1)}, L = {_end(tuned.L, REFERENCE)}: " + ", ".join(
+            f"{name} = {value:.9g}" for name, value in witness.items()
+        )
     certificate = tuned.certificate
     if certificate is None:
         return
@@ -150,6 +152,10 @@ def tuning_notes(tuned: Optimal) -> Iterable[str]:
     weights = ", ".join(f"{m:.3g} ({name})" for name, m in certificate.multipliers.items())
     yield f"  multipliers, all >= 0: {weights}; they leave {certificate.remainder:.1g} of the gradient of the rate"
     yield f"  a grid of {certificate.grid} points an axis finds nothing better (its best is {certificate.gap:.2g} (1 - rate) above)"
+
+
+def _end(value: sp.Expr, reference: int) -> str:
+    return str(value) if value.is_number else str(reference)
 
 
 def statement_lines(statements: Iterable[Statement]) -> tuple[Line, ...]:
@@ -180,9 +186,9 @@ def bounds_of(rule: str | None = None) -> list[Bound]:
 
 def bound_part(bound: Bound) -> Part:
     """A bound, its conditions, what it assumes and how it is known."""
-    lines = [Line(bound.name, f"at least {bound.measures}", bound.expression, bound.status, bound.how, bound.reference)]
-    lines += [Line(f"{s} of {bound.schedule}", "as the theorem fixes it", e, bound.status) for s, e in bound.schedule_values.items()]
-    lines += [Line(f"{s} of {bound.rule}", "as the theorem fixes it", e, bound.status) for s, e in bound.tuning.items()]
+    lines = [Line(bound.name, "the bound", bound.expression, bound.status, bound.how, bound.reference)]
+    lines += [Line(f"{s} of {bound.schedule}", "fixed by the theorem", e, bound.status) for s, e in bound.schedule_values.items()]
+    lines += [Line(f"{s} of {bound.rule}", "fixed by the theorem", e, bound.status) for s, e in bound.tuning.items()]
     notes = [f"bounds {bound.measures}", *(f"assumes: {a}" for a in bound.assumptions), *(f"needs: {c}" for c in bound.conditions)]
     notes.append("symbols: " + "; ".join(f"{s} {bound.meaning(s)}" for s in bound.free_symbols if bound.meaning(s)))
     if bound.tight:
