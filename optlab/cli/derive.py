@@ -44,13 +44,21 @@ def derive(
 
     if sum((latex, mathml, source, json)) > 1:
         raise InputError("--latex, --mathml, --source and --json exclude each other: give one")
+    about_rules = (mu, largest, condition_number, curvature)
+    if dtype != "float64" and not source:
+        raise InputError("--dtype is of the generated source: give --source with it")
+    if curvature is not None and any(value is not None for value in about_rules[:3]):
+        raise InputError("--curvature fixes one curvature, --mu, --L and --condition-number a range of them: give one or the other")
     if bounds:
+        if source or any(value is not None for value in about_rules):
+            raise InputError("--bounds prints formulas: --source, --mu, --L, --condition-number and --curvature mean nothing with it")
         return _bounds(rule, latex, mathml, json, slack)
     if slack:
         raise InputError("--slack measures bounds: give --bounds with it")
     if rule is None:
         raise InputError("no rule to derive: name one (optlab derive adam), or ask for the bounds (optlab derive --bounds)")
     from optlab import norms, rules, schedules
+    from optlab.analysis import is_linear
     from optlab.registry import parse_call
     from optlab.reporting import derivation
 
@@ -76,6 +84,8 @@ def derive(
             raise InputError(f"--dtype {dtype} is unknown: use float64 or float32")
         print(module_source(chosen, dtype))
         return 0
+    if any(value is not None for value in about_rules) and not is_linear(chosen):
+        raise InputError(f"{chosen.label()} is not linear: --mu, --L, --condition-number and --curvature are for linear rules")
     spectrum = {"mu": mu, "L": largest, "condition_number": condition_number}
     parts = derivation.rule_parts(chosen, curvature=curvature, **{key: value for key, value in spectrum.items() if value is not None})
     if json:

@@ -18,7 +18,7 @@ from optlab.analysis.optimal import REFERENCE, STATUSES, Optimal
 from optlab.analysis.schedules import area
 from optlab.bounds import Bound
 from optlab.errors import NotLinearError, UnknownNameError, UnsupportedError
-from optlab.expressions import Rule, Schedule
+from optlab.expressions import Rule, Schedule, text
 from optlab.norms import Norm
 from optlab.statements import Statement
 from optlab.symbols import lam
@@ -46,6 +46,7 @@ class Line:
     status: str = "derived"
     how: str = ""
     reference: str = ""
+    needs: tuple[str, ...] = ()  #: conditions and assumptions under which it holds
 
     @property
     def label(self) -> str:
@@ -88,7 +89,7 @@ def adaptive_parts(rule: Rule) -> list[Part]:
     for topic, title in TITLES.items():
         lines = statement_lines(found.topic(topic))
         meanings = {s: meaning for statement in found.topic(topic) for s, meaning in statement.symbols.items()}
-        notes = [f"{s}: {meaning}" for s, meaning in meanings.items()]
+        notes = needs(lines) + [f"{s}: {meaning}" for s, meaning in meanings.items()]
         notes += [f"no {name.replace('_', ' ')}: {reason}" for name, reason in found.topic_reasons(topic).items()]
         if lines or notes:
             parts.append(Part(topic, title, lines, tuple(notes)))
@@ -159,8 +160,19 @@ def _end(value: sp.Expr, reference: int) -> str:
 
 
 def statement_lines(statements: Iterable[Statement]) -> tuple[Line, ...]:
-    """Statements as lines."""
-    return tuple(Line(s.name, s.about, s.expression, s.status, s.how, s.reference) for s in statements)
+    """Statements as lines, with what each needs."""
+    return tuple(
+        Line(s.name, s.about, s.expression, s.status, s.how, s.reference, (*map(text, s.conditions), *s.assumptions)) for s in statements
+    )
+
+
+def needs(lines: Iterable[Line]) -> list[str]:
+    """A note for each set of conditions and assumptions, naming the formulas that need it."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for line in lines:
+        if line.needs:
+            found.setdefault(line.needs, []).append(line.label)
+    return [f"{', '.join(names)}: holds where {'; '.join(wanted)}" for wanted, names in found.items()]
 
 
 def plain(part: Part) -> dict[str, object]:
@@ -169,6 +181,7 @@ def plain(part: Part) -> dict[str, object]:
         line.name: {"expression": str(line.expression), "about": line.about, "status": line.status}
         | ({"how": line.how} if line.how else {})
         | ({"reference": line.reference} if line.reference else {})
+        | ({"needs": list(line.needs)} if line.needs else {})
         for line in part.lines
     }
     return {"title": part.title, "formulas": lines, "notes": list(part.notes)}
@@ -228,6 +241,7 @@ def norm_parts(norm: Norm) -> list[Part]:
     back.append(Line("dx", "gradient of the input", passed.input_gradient))
     back += [Line(f"d{s}", f"summed over {axes}", integrand) for s, (integrand, axes) in passed.parameter_gradients.items()]
     stated = statements(norm)
+    seen = statement_lines(stated)
     meanings = {s: meaning for statement in stated for s, meaning in statement.symbols.items()}
     return [
         Part("forward", f"forward: means over {norm.reduced}", tuple(forward)),
@@ -237,7 +251,7 @@ def norm_parts(norm: Norm) -> list[Part]:
             tuple(back),
             ("derived by the reverse chain rule from the forward pass",),
         ),
-        Part("invariance", "what it does not see", statement_lines(stated), tuple(f"{s}: {meaning}" for s, meaning in meanings.items())),
+        Part("invariance", "what it does not see", seen, (*needs(seen), *(f"{s}: {meaning}" for s, meaning in meanings.items()))),
     ]
 
 
@@ -250,7 +264,7 @@ def schedule_parts(schedule: Schedule) -> list[Part]:
     lines = [Line("alpha", "learning rate of step t, from 0", schedule.expression)]
     notes = [f"{s}: {record.about}" for s, record in schedule.parameters.items() if record.about]
     try:
-        total = area(schedule)
+        total = known.expression.xreplace(schedule.bound) if known and not missing else area(schedule)
         lines.append(Line("area", "the sum of the learning rates over its length", total, *((known.status, known.how) if known else ())))
         notes += [f"needs: {condition}" for condition in known.conditions] if known and not schedule.bound else []
     except UnsupportedError as error:
@@ -262,4 +276,5 @@ def batch_part() -> Part:
     """What a batch of rows does to a gradient's variance, and to stability."""
     stated = sampling.statements()
     meanings = {s: meaning for item in stated for s, meaning in item.symbols.items()}
-    return Part("mini_batches", "mini-batches of rows", statement_lines(stated), tuple(f"{s}: {m}" for s, m in meanings.items()))
+    lines = statement_lines(stated)
+    return Part("mini_batches", "mini-batches of rows", lines, (*needs(lines), *(f"{s}: {m}" for s, m in meanings.items())))

@@ -90,6 +90,37 @@ def test_derive_json_of_adaptive_statements_reads_back(run, rule):
         assert found["first_step"]["formulas"][statement.name]["status"] == statement.status
 
 
+@pytest.mark.parametrize("rule", ["adam", "amsgrad", LION])
+def test_what_a_statement_needs_is_said_beside_it(run, rule):
+    """Reddi's example is of beta1 = 0 and a beta2 of its own, not of the defaults printed above it."""
+    _, out, _ = run("derive", rule)
+    assert "holds where C > 2; beta1 = 0, beta2 = 1/(1 + C^2)" in out
+    _, found = document(run("derive", rule, "--json"))
+    assert "C > 2" in found["nonconvergence"]["formulas"]["reddi_end"]["needs"]
+
+
+def test_no_formula_is_undefined(run, tmp_path):
+    """The square of g - m goes to 0 under a constant gradient: with eps inside the memory the effective step is 0/0."""
+    path = tmp_path / "belief.py"
+    path.write_text(
+        "import sympy as sp\n"
+        "from optlab.rules import State, Parameter, alpha, g, symbol, theta\n"
+        "from optlab.rules.adam import RULE as ADAM\n"
+        "m, v, b, eps = (symbol(n) for n in ('m', 'v', 'beta2', 'eps'))\n"
+        "BELIEF = ADAM.extend(name='belief', equations=tuple(\n"
+        "    (l, b*v + (1 - b)*(g - m)**2 + eps) if l == v else (l, r) for l, r in ADAM.definition))\n"
+    )
+    _, out, _ = run("derive", f"{path}:BELIEF")
+    assert "nan" not in out.replace("nan_", "").split("effective step")[-1].splitlines()[0]
+    for statement in ol.analyze_adaptive(f"{path}:BELIEF").statements:
+        assert not statement.expression.has(sp.nan, sp.zoo)
+
+
+def test_the_area_of_a_schedule_with_numbers_is_a_number(run):
+    _, found = document(run("derive", "cosine(peak=1, steps=10)", "--json"))
+    assert found["schedule"]["formulas"]["area"]["expression"] == "11/2"
+
+
 def test_derive_bounds(run):
     _, found = document(run("derive", "--bounds", "--json"))
     assert list(found["bounds"]) == ol.bounds.names()

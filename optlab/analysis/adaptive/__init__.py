@@ -72,9 +72,11 @@ class Adaptive:
 
     def _derive(self, name: str) -> Found:
         try:
-            return TOPICS[name](self.rule)
+            stated, reasons = TOPICS[name](self.rule)
         except UnsupportedError as error:
             return (), {name: str(error)}
+        lost = {s.name: f"rule {self.rule.name}: its formula is undefined (0/0)" for s in stated if s.expression.has(sp.nan, sp.zoo)}
+        return tuple(s for s in stated if s.name not in lost), {**reasons, **lost}
 
     first_step = property(lambda self: self.topic("first_step"), doc="The first step, eps, and a constant gradient.")
     frozen = property(lambda self: self.topic("frozen"), doc="Stability with the scale held fixed.")
