@@ -110,8 +110,9 @@ def test_no_formula_is_undefined(run, tmp_path):
         "BELIEF = ADAM.extend(name='belief', equations=tuple(\n"
         "    (l, b*v + (1 - b)*(g - m)**2 + eps) if l == v else (l, r) for l, r in ADAM.definition))\n"
     )
-    _, out, _ = run("derive", f"{path}:BELIEF")
-    assert "nan" not in out.replace("nan_", "").split("effective step")[-1].splitlines()[0]
+    _, found = document(run("derive", f"{path}:BELIEF", "--json"))
+    assert "effective_step" not in found["first_step"]["formulas"]
+    assert any(note.startswith("no effective step: ") and "undefined" in note for note in found["first_step"]["notes"])
     for statement in ol.analyze_adaptive(f"{path}:BELIEF").statements:
         assert not statement.expression.has(sp.nan, sp.zoo)
 
