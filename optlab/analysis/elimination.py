@@ -151,6 +151,20 @@ def reduced(expression: sp.Expr, polynomial: sp.Expr, last: sp.Symbol) -> sp.Exp
     return sp.Add(*(sp.factor(c) * last**power for (power,), c in (above * inverse).rem(modulus).terms()))
 
 
+def satisfied(equation: sp.Expr, solution: Solution) -> bool:
+    """Whether an equation holds at every root of the solution's polynomial, by algebra: its remainder is 0.
+
+    >>> x, y = sp.symbols("x y")
+    >>> found = Solution(y, y**2 - 2, {x: y**2})
+    >>> satisfied(x - 2, found), satisfied(x - y, found)
+    (True, False)
+    """
+    numerator = sp.numer(sp.together(equation.xreplace(solution.others)))
+    modulus = sp.Poly(solution.polynomial, solution.last)
+    modulus = modulus.set_domain(modulus.domain.get_field())
+    return bool(sp.Poly(numerator, solution.last, domain=modulus.domain).rem(modulus).is_zero)
+
+
 def minimal_polynomial(value: sp.Expr, solution: Solution, unknown: sp.Symbol, point: Point) -> sp.Expr:
     """The irreducible polynomial, in ``unknown``, of a quantity given as a polynomial in the solution's last unknown."""
     top, bottom = sp.fraction(sp.together(value))

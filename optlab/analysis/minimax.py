@@ -15,10 +15,11 @@ import numpy as np
 import sympy as sp
 
 from optlab.analysis.closed_form import algebraic, closed_form
-from optlab.analysis.elimination import Point, Solution, eliminate, minimal_polynomial, refine
+from optlab.analysis.elimination import Point, Solution, eliminate, minimal_polynomial, refine, satisfied
 from optlab.analysis.optimal import REFERENCE, Certificate, Optimal, kappa
 from optlab.analysis.search import TINY, Constraint, Program, conditions_of, rate
 from optlab.analysis.search import Point as Candidate
+from optlab.analysis.stability import by_product
 from optlab.errors import UnsupportedError
 from optlab.expressions import Rule
 from optlab.symbols import L, alpha, lam, mu
@@ -30,15 +31,10 @@ LARGEST_SYMBOLIC = 4
 GRID, SMALL_GRID = {1: 20_001, 2: 201, 3: 41}, {1: 2001, 2: 61, 3: 15}
 
 
-def _scales(rule: Rule) -> bool:
-    """Whether alpha and lam enter the characteristic polynomial by their product only."""
-    return not any(sp.expand(c.xreplace({alpha: alpha / lam})).has(lam) for c in conditions_of(rule))
-
-
 def derive(rule: Rule, numbers: tuple[sp.Rational, sp.Rational] | None, certify: bool) -> Optimal:
     """The minimax tuning of a rule, for mu and L given or as symbols: see :meth:`optlab.analysis.mode.Mode.optimal`."""
     if numbers is None:
-        if not _scales(rule):
+        if by_product(conditions_of(rule)) is None:
             raise UnsupportedError(f"rule {rule.name}: its tuning is not a matter of kappa alone; give numbers, optimal(mu=..., L=...)")
         ends: tuple[sp.Expr, sp.Expr] = (sp.Integer(1), kappa)
         program = Program(rule, 1.0, float(REFERENCE))
@@ -85,7 +81,7 @@ def _finish(
         status, values = "closed form", {u: forms[u][0] for u in (*unknowns, rate)}
         checked = all(_zero(e, values, point) for e in equations)
     else:
-        status, checked, values = "algebraic", True, {}
+        status, checked, values = "algebraic", all(satisfied(e, solution) for e in equations), {}
         for unknown in (*unknowns, rate):
             known = unknown == solution.last
             polynomial = solution.polynomial if known else minimal_polynomial(solution.others[unknown], solution, unknown, point)
@@ -106,8 +102,7 @@ def _finish(
 def _zero(equation: sp.Expr, values: Mapping[sp.Symbol, sp.Expr], point: Point) -> bool:
     """Whether an equation holds by algebra once the closed forms stand in it."""
     put = equation.xreplace(dict(values))
-    inner = {lam_: value for lam_, value in point.items() if str(lam_).startswith("lam_")}
-    if put.free_symbols & inner.keys():  # an inner curvature is known by its own equations
+    if put.free_symbols - {kappa}:  # an inner curvature is known by its own equations
         return bool(abs(sp.N(put.xreplace(point), 50)) < sp.Float(10) ** -30)
     bases = {p.base for p in put.atoms(sp.Pow) if p.exp.is_Rational and p.exp.q == 2}
     if len(bases) > 1:
@@ -126,13 +121,11 @@ def _exactly(
     gradients: list[list[sp.Expr]] = []
     equations: list[sp.Expr] = []
     extra: list[sp.Expr] = []
-    inner: dict[tuple[str, int], sp.Symbol] = {}
     starts = list(map(float, x))
     for constraint in _merged([program.constraints[j] for j in multipliers]):
         expression = constraint.expression
         if constraint.inside:
-            where = sp.Symbol(f"lam_{len(inner) + 1}", positive=True)
-            inner[constraint.name, len(inner)] = where
+            where = sp.Symbol(f"lam_{len(extra) + 1}", positive=True)
             unknowns.insert(-1, where)
             starts.insert(-1, float(constraint.curvature or 0.0))
             extra.append(sp.diff(expression, lam).xreplace({lam: where}))

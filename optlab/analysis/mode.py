@@ -14,7 +14,7 @@ from optlab import rules
 from optlab.analysis.fractions import lowest, sign_by_terms
 from optlab.analysis.kept import Kept
 from optlab.analysis.linear import LinearForm, linear_form
-from optlab.analysis.stability import LARGEST, jury_conditions, positive_set
+from optlab.analysis.stability import LARGEST, by_product, jury_conditions, positive_set
 from optlab.errors import InputError, UnsupportedError
 from optlab.expressions import Rule, exact
 from optlab.symbols import alpha, lam, s2, symbol, z
@@ -84,20 +84,19 @@ class Mode:
         conditions = self.stability_conditions
         if all(sp.degree(condition, alpha) <= 1 for condition in conditions):
             return self._between_linear(conditions)
-        scaled = [sp.expand(condition.xreplace({alpha: alpha / lam})) for condition in conditions]
-        if any(condition.has(lam) for condition in scaled):
-            if any(condition.has(lam) for condition in conditions):
-                raise UnsupportedError(
-                    f"rule {self.rule.name}: stability is not a matter of alpha*lam alone; give the curvature, analyze(rule, curvature=1)"
-                )
-            scaled = list(conditions)
+        fixed = not any(condition.has(lam) for condition in conditions)  # the curvature is a number, or does not matter
+        scaled = list(conditions) if fixed else by_product(conditions)
+        if scaled is None:
+            raise UnsupportedError(
+                f"rule {self.rule.name}: stability is not a matter of alpha*lam alone; give the curvature, analyze(rule, curvature=1)"
+            )
         free = sorted(str(s) for s in set().union(*(condition.free_symbols for condition in scaled)) - {alpha})
         if free:
             raise UnsupportedError(
                 f"rule {self.rule.name}: the stability conditions are not linear in alpha; bind {', '.join(free)} with with_() for the set"
             )
         found = positive_set(scaled, alpha)
-        return found if scaled == list(conditions) else _divided(found, lam)
+        return found if fixed else _divided(found, lam)
 
     def _between_linear(self, conditions: tuple[sp.Expr, ...]) -> sp.Set:
         lower: list[sp.Expr] = []

@@ -143,57 +143,61 @@ class Program:
 
     @cached_property
     def conditions(self) -> tuple[sp.Expr, ...]:
-        """Jury's conditions of p(r z; lam), without repetitions."""
+        """Jury's conditions of p(r z; lam)."""
         return conditions_of(self.rule)
 
     @cached_property
+    def _everywhere(self) -> tuple[bool, ...]:
+        """Whether each condition depends on the curvature, and so is one inequality at each of them."""
+        return tuple(condition.has(lam) for condition in self.conditions)
+
+    @cached_property
+    def _ends(self) -> tuple[tuple[int, str, sp.Expr, int], ...]:
+        """The closed ends of ranges: the parameter's place, which end, where it is, and the sign of what lies inside."""
+        out = []
+        for position, (parameter, axis) in enumerate(zip(self.parameters, self.axes, strict=True)):
+            domain = self.rule.parameters[parameter].domain
+            if np.isfinite(axis.low) and not axis.low_open:
+                out.append((position, "lower", domain.inf, 1))
+            if np.isfinite(axis.high) and not axis.high_open:
+                out.append((position, "upper", domain.sup, -1))
+        return tuple(out)
+
+    @cached_property
     def constraints(self) -> list[Constraint]:
-        """Every inequality of the program."""
+        """Every inequality of the program, in the order of ``values`` and ``slopes``."""
         names = ["p(r)", "p(-r)", *(f"inner {i + 1}" for i in range(len(self.conditions) - 2))]
         out: list[Constraint] = []
-        places = {"mu": self.mu, "L": self.L} if self.states <= 2 else {str(i): float(c) for i, c in enumerate(self.curvatures)}
-        for name, condition in zip(names, self.conditions, strict=True):
-            if not condition.has(lam):
+        for name, condition, everywhere in zip(names, self.conditions, self._everywhere, strict=True):
+            if not everywhere:
                 out.append(Constraint(name, condition))
                 continue
-            for value in places.values():
+            for value in map(float, self.curvatures):
                 inside = self.mu < value < self.L
                 where = "lam" if inside else "mu" if value == self.mu else "L"
                 out.append(Constraint(f"{name} at {where}", condition, value, inside))
-        for parameter, axis in zip(self.parameters, self.axes, strict=True):
-            if np.isfinite(axis.low) and not axis.low_open:
-                out.append(Constraint(f"{parameter} at its lower end", parameter - self.rule.parameters[parameter].domain.inf))
-            if np.isfinite(axis.high) and not axis.high_open:
-                out.append(Constraint(f"{parameter} at its upper end", self.rule.parameters[parameter].domain.sup - parameter))
+        for position, which, end, sign in self._ends:
+            parameter = self.parameters[position]
+            out.append(Constraint(f"{parameter} at its {which} end", sign * (parameter - end)))
         return out
-
-    @cached_property
-    def _functions(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
-        return functions_of(self.rule)
 
     def values(self, point: np.ndarray) -> np.ndarray:
         """Every constraint at (alpha, *values, r)."""
-        return self._stack(self._functions[0], point)[:, 0]
+        ends = [sign * (point[1 + position] - float(end)) for position, _, end, sign in self._ends]
+        return np.r_[self._at_curvatures(functions_of(self.rule)[0], point)[:, 0], ends]
 
     def slopes(self, point: np.ndarray) -> np.ndarray:
         """The gradient of every constraint with respect to (alpha, *values, r)."""
-        return self._stack(self._functions[1], point)
+        ends = [sign * np.eye(len(point))[1 + position] for position, _, _, sign in self._ends]
+        return np.vstack([self._at_curvatures(functions_of(self.rule)[1], point), *ends])
 
-    def _stack(self, function: Callable[..., Any], point: np.ndarray) -> np.ndarray:
+    def _at_curvatures(self, function: Callable[..., Any], point: np.ndarray) -> np.ndarray:
+        """Every condition at every curvature that it depends on, condition by condition."""
         places = self.curvatures
-        table = np.array([[np.broadcast_to(np.asarray(e, float), places.shape) for e in row] for row in function(places, *point)])
-        rows = []
-        for number, condition in enumerate(self.conditions):
-            block = table[number].T
-            rows.append(block if condition.has(lam) else block[:1])
-        for position, axis in enumerate(self.axes):
-            unit = np.zeros(table.shape[1]) if table.shape[1] > 1 else np.zeros(1)
-            for end, closed, sign in ((axis.low, not axis.low_open, 1.0), (axis.high, not axis.high_open, -1.0)):
-                if np.isfinite(end) and closed:
-                    row = unit.copy()
-                    row[position + 1 if table.shape[1] > 1 else 0] = sign if table.shape[1] > 1 else sign * (point[1 + position] - end)
-                    rows.append(row[None])
-        return np.concatenate(rows)
+        table = [[np.broadcast_to(np.asarray(e, float), places.shape) for e in row] for row in function(places, *point)]
+        return np.concatenate(
+            [np.array(row).T[: len(places) if everywhere else 1] for row, everywhere in zip(table, self._everywhere, strict=True)]
+        )
 
     def polish(self, start: np.ndarray) -> Point | None:
         """Sequential quadratic programming from (alpha, *values); None where it finds nothing below its start.
@@ -211,11 +215,7 @@ class Program:
         unit = np.array([start[0], *(np.ones(len(self.axes))), 1.0])  # alpha is measured by its start
         bounds = [(1e-9, 1e9), *(axis.bounds for axis in self.axes), (0.0, 10.0)]
         x0 = np.array([1.0, *start[1:], first * (1 + room)])
-        for position, (low, high) in enumerate(axis.bounds for axis in self.axes):
-            inside = room / 10 if low is not None and high is not None else 0.0
-            x0[1 + position] = np.clip(
-                x0[1 + position], -np.inf if low is None else low + inside, np.inf if high is None else high - inside
-            )
+        x0[1:-1] = self._clipped(x0[1:-1], room / 10)
         with np.errstate(all="ignore"):
             found = minimize(
                 lambda x: x[-1], x0, jac=lambda x: np.eye(len(x))[-1], method="SLSQP", bounds=bounds,
@@ -225,10 +225,17 @@ class Program:
         x = found.x * unit
         if not np.all(np.isfinite(x)) or x[0] <= 0:
             return None
-        for position, (low, high) in enumerate(axis.bounds for axis in self.axes):  # the solver steps over an end by a rounding error
-            x[1 + position] = np.clip(x[1 + position], -np.inf if low is None else low, np.inf if high is None else high)
+        x[1:-1] = self._clipped(x[1:-1])  # the solver steps over an end by a rounding error
         reached = self.worst(*x[:-1])
         return Point(float(x[0]), tuple(map(float, x[1:-1])), reached) if reached < first + 1e-12 else None
+
+    def _clipped(self, values: np.ndarray, inside: float = 0.0) -> np.ndarray:
+        """The values moved into their ranges, and off the ends of bounded ones by ``inside``."""
+        out = []
+        for value, (low, high) in zip(values, (axis.bounds for axis in self.axes), strict=True):
+            gap = inside if low is not None and high is not None else 0.0
+            out.append(np.clip(value, -np.inf if low is None else low + gap, np.inf if high is None else high - gap))
+        return np.array(out)
 
     def solve(self, points: int | None = None, starts: int = 8) -> list[Point]:
         """Local minima, the best first: a grid, then the smooth program from its best and from its other local minima."""

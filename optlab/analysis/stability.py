@@ -15,6 +15,7 @@ import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
 from optlab.errors import UnsupportedError
+from optlab.symbols import alpha, lam
 
 #: Up to this many states; Jury's determinants grow quickly beyond it.
 LARGEST = 4
@@ -56,6 +57,17 @@ def _hankel(coefficients: list[sp.Expr], place: int) -> sp.Expr:
 def _determinant(rows: list[list[sp.Expr]]) -> sp.Expr:
     matrix = DomainMatrix.from_list_sympy(len(rows), len(rows), [[sp.expand(entry) for entry in row] for row in rows])
     return matrix.domain.to_sympy(matrix.det())
+
+
+def by_product(conditions: Sequence[sp.Expr]) -> list[sp.Expr] | None:
+    """The conditions in alpha alone that stands for alpha*lam; None where they depend on the two otherwise.
+
+    >>> from optlab.symbols import alpha, lam
+    >>> by_product([2 - alpha * lam]), by_product([2 - alpha * lam - lam])
+    ([2 - alpha], None)
+    """
+    scaled = [sp.expand(condition.xreplace({alpha: alpha / lam})) for condition in conditions]
+    return None if any(condition.has(lam) for condition in scaled) else scaled
 
 
 def positive_set(conditions: Sequence[sp.Expr], unknown: sp.Symbol) -> sp.Set:
