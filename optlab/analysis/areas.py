@@ -8,6 +8,7 @@ from functools import lru_cache
 import sympy as sp
 
 from optlab import schedules
+from optlab.analysis.fractions import spanned
 from optlab.analysis.schedules import LENGTH, T, affine, area, of_one, parts, terms
 from optlab.bounds.record import Obligation
 from optlab.errors import CheckFailed
@@ -51,10 +52,9 @@ def _domain(record: Schedule) -> dict[sp.Symbol, sp.Expr]:
     """Each parameter written in something nonnegative, so that its range is built in."""
     out = {}
     for parameter, entry in record.parameters.items():
-        low, high = entry.domain.start, entry.domain.end
         sign = {"positive": True} if entry.domain.left_open else {"nonnegative": True}
         u = sp.Dummy(parameter.name, integer=entry.integer or None, **sign)
-        out[parameter] = low + (u if high == sp.oo else (high - low) * u / (1 + u))
+        out[parameter] = spanned(entry.domain, u)
     return out
 
 

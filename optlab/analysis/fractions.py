@@ -22,6 +22,16 @@ def lowest(expression: sp.Expr) -> sp.Expr:
     return sp.cancel(sp.together(expression))
 
 
+def spanned(domain: sp.Interval, u: sp.Symbol) -> sp.Expr:
+    """An expression that runs over [low, high) as u runs over [0, oo): low + (high - low) u/(1 + u), or low + u without an end.
+
+    >>> u = sp.Symbol("u", nonnegative=True)
+    >>> spanned(sp.Interval.Ropen(0, 1), u), spanned(sp.Interval(2, sp.oo), u)
+    (u/(u + 1), u + 2)
+    """
+    return domain.start + (u if domain.end == sp.oo else (domain.end - domain.start) * u / (1 + u))
+
+
 def sign_by_terms(expression: sp.Expr, *, strictly: bool = False) -> int | None:
     """1 or -1 where the fraction in lowest terms is proved to have that sign, or to be 0 too unless ``strictly``; else None.
 

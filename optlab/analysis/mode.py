@@ -11,7 +11,7 @@ import sympy as sp
 from sympy.polys.matrices import DomainMatrix
 
 from optlab import rules
-from optlab.analysis.fractions import lowest, sign_by_terms
+from optlab.analysis.fractions import lowest, sign_by_terms, spanned
 from optlab.analysis.kept import Kept
 from optlab.analysis.linear import LinearForm, linear_form
 from optlab.analysis.stability import LARGEST, by_product, jury_conditions, positive_set
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 B, sigma = symbol("B"), symbol("sigma")
+
+
+#: What ``items()`` gives, in order.
+QUANTITIES = (
+    "transition_matrix", "characteristic_polynomial", "stable_set", "stability_limit", "spectral_radius", "stationary_variance",
+    "noise_floor",
+)  # fmt: skip
 
 
 def kept(derive: Callable[[Any], T]) -> cached_property[T]:
@@ -168,7 +175,7 @@ class Mode:
         for parameter, record in self.rule.parameters.items():
             if parameter in expression.free_symbols and record.within in ("[0, 1)", "(0, 1)", "[0, oo)", "(0, oo)"):
                 u = sp.Symbol(f"u_{parameter}", nonnegative=True, positive=True if record.within[0] == "(" else None)
-                inside[parameter] = u / (1 + u) if record.domain.sup == 1 else u  # every point of [0, 1), and no Abs(beta - 1)
+                inside[parameter] = spanned(record.domain, u)  # every point of the range, and no Abs(beta - 1)
         if sign := sign_by_terms(expression.xreplace(inside), strictly=True):
             return sign
         found = self._sample(expression, 0)
@@ -286,17 +293,29 @@ class Mode:
         spectrum = "" if numbers is None else f" {numbers[0]} {numbers[1]}"
         return unpack(self.rule, self.kept.get(f"optimal{spectrum}{'' if certify else ' unverified'}", derive))
 
-    def items(self) -> dict[str, sp.Basic]:
-        """Every derived quantity by name (those that this rule has)."""
+    @cached_property
+    def _derived(self) -> tuple[dict[str, sp.Basic], dict[str, str]]:
         out: dict[str, sp.Basic] = {}
-        names = "transition_matrix characteristic_polynomial stable_set stability_limit spectral_radius stationary_variance noise_floor"
-        for name in names.split():
+        reasons: dict[str, str] = {}
+        for name in QUANTITIES:
+            if name == "stability_limit" and "stable_set" in reasons:  # it is the set's end
+                continue
             try:
                 value = getattr(self, name)
-            except UnsupportedError:
-                continue
-            out[name] = value.as_expr() if isinstance(value, sp.Poly) else value
-        return out
+            except UnsupportedError as error:
+                reasons[name] = str(error)
+            else:
+                out[name] = value.as_expr() if isinstance(value, sp.Poly) else value
+        return out, reasons
+
+    def items(self) -> dict[str, sp.Basic]:
+        """Every derived quantity by name (those that this rule has)."""
+        return dict(self._derived[0])
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why a quantity is missing among ``items()``, by its name."""
+        return dict(self._derived[1])
 
     def __repr__(self) -> str:
         return f"<mode of {self.rule.label()} on f = {self.curvature}/2 theta^2>"

@@ -20,8 +20,8 @@ from scipy.optimize import brentq, minimize_scalar
 
 from optlab import problems, schedules
 from optlab.ensemble.bind import learning_rates
-from optlab.ensemble.moments import Directions, Moments, OverRows
-from optlab.ensemble.specs import Request
+from optlab.ensemble.moments import Directions, Moments, OverRows, batch_factor
+from optlab.ensemble.specs import ONE_RUN, Request
 from optlab.errors import InputError, UnsupportedError
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Problem, Rows, whole
@@ -216,8 +216,7 @@ def _solve(loss: FinalLoss, left: float, middle: float, right: float) -> float:
 
 def _moments(rule: Rule | str, problem: Problem | str, steps: int, batch: int | None) -> Moments:
     request = Request.read(
-        rule, problem, schedule=0.0, steps=steps, batch=batch, record=[0], coordinates=False, seed=0, backend="cpu",
-        trajectories=1, dtype="float64", quantiles=(), keep=0, outcomes=False, common=False, limit=1e15,
+        rule, problem, schedule=0.0, steps=steps, batch=batch, record=[0], coordinates=False, seed=0, backend="cpu", **ONE_RUN
     )  # fmt: skip
     return Moments(request.rule, request.problem, request.batch)
 
@@ -269,7 +268,8 @@ def final_loss(
 
         def at(inverse: float) -> float:
             """The excess at 1/B = inverse, which need not be one over a whole number."""
-            model.factor, model.additive = _factor(checked, inverse), checked.noise**2 * inverse
+            model.factor = batch_factor(checked, 1 / inverse if inverse else None)
+            model.additive = checked.noise**2 * inverse
             value = float(moments.final_excess(rates))
             return value if math.isfinite(value) else math.inf
 
@@ -279,12 +279,6 @@ def final_loss(
     return xr.Dataset(
         {"loss": ("batch", least + excess), "excess": ("batch", excess)}, {"batch": sizes}, attributes | {"critical_batch": critical}
     )  # fmt: skip
-
-
-def _factor(problem: Problem, inverse: float) -> float:
-    if isinstance(problem, Rows) and problem.sampling == "subset":
-        return max(problem.n * inverse - 1, 0.0) / max(problem.n - 1, 1)
-    return inverse
 
 
 def _critical(at: Callable[[float], float], least: float) -> float:

@@ -186,6 +186,18 @@ def optimum(problem: Rows | Fresh) -> tuple[np.ndarray, np.ndarray, float]:
     return best, float(curvature) * (rows.T @ (probability[:, None] * rows)), least
 
 
+def batch_factor(problem: Problem, batch: float | None) -> float:
+    """What the covariance of one row's gradient is multiplied by: 1/B, (n - B)/(B (n - 1)) for subsets, 0 for the whole table.
+
+    B need not be whole: between whole batches the formula goes on.
+    """
+    if batch is None:
+        return 0.0
+    if isinstance(problem, Rows) and problem.sampling == "subset":
+        return 1 / batch * (max(problem.n - batch, 0) / max(problem.n - 1, 1))
+    return 1 / batch
+
+
 class Pairs:
     """Moments in the eigenbasis of the Hessian: what each model gives the kernel, and how it is run."""
 
@@ -267,9 +279,7 @@ class OverRows(Pairs):
             cubic = 2 * rows.T @ ((weights * residuals)[:, None] * products)
         constant = (rows.T @ ((weights * residuals**2)[:, None] * rows))[self.left, self.right]
         self._fourth = (quartic, cubic, constant, rows, weights, residuals)
-        self.factor = 0.0 if batch is None else 1 / batch
-        if isinstance(problem, Rows) and problem.sampling == "subset" and batch is not None:
-            self.factor *= (problem.n - batch) / max(problem.n - 1, 1)
+        self.factor = batch_factor(problem, batch)
         self.additive = problem.noise**2 / (batch or 1)
         inits = initial_states(rule)
         self.m = np.empty((1 + len(inits), d))

@@ -11,7 +11,7 @@ import xarray as xr
 from optlab.ensemble.bind import learning_rates
 from optlab.ensemble.moments import Directions, Moments, OverRows
 from optlab.ensemble.philox import read_seed
-from optlab.ensemble.specs import Request, describe
+from optlab.ensemble.specs import ONE_RUN, Request, describe
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Problem
 
@@ -53,8 +53,7 @@ def predict(
     >>> exact.loss_mean.values
     array([0.5      , 0.125    , 0.03125  , 0.0078125])
     """
-    options = {"trajectories": 1, "dtype": "float64", "quantiles": (), "keep": 0, "outcomes": False, "common": False, "limit": 1e15}
-    options |= {key: simulation[key] for key in options.keys() & simulation.keys()}
+    options = ONE_RUN | {key: simulation[key] for key in ONE_RUN.keys() & simulation.keys()}
     request = Request.read(
         rule, problem, schedule=schedule, steps=steps, batch=batch, record=record, coordinates=coordinates,
         seed=read_seed(simulation.get("rng", 0)), backend=simulation.get("backend", "cpu"), **options,

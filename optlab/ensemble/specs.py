@@ -90,6 +90,12 @@ class Request:
         return canonical_json({key: value for key, value in self.spec().items() if key not in left_out})
 
 
+#: The options of a request that exact predictions have no use for: those of one plain run.
+ONE_RUN: dict[str, Any] = {
+    "trajectories": 1, "dtype": "float64", "quantiles": (), "keep": 0, "outcomes": False, "common": False, "limit": 1e15,
+}  # fmt: skip
+
+
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: one text per value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)

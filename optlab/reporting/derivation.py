@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import sympy as sp
@@ -87,12 +87,10 @@ def adaptive_parts(rule: Rule) -> list[Part]:
         return [Part("adaptive", "not linear, and no scale whose freezing would make it so", (), (str(error),))]
     parts = []
     for topic, title in TITLES.items():
-        lines = statement_lines(found.topic(topic))
-        meanings = {s: meaning for statement in found.topic(topic) for s, meaning in statement.symbols.items()}
-        notes = needs(lines) + [f"{s}: {meaning}" for s, meaning in meanings.items()]
-        notes += [f"no {name.replace('_', ' ')}: {reason}" for name, reason in found.topic_reasons(topic).items()]
-        if lines or notes:
-            parts.append(Part(topic, title, lines, tuple(notes)))
+        reasons = [f"no {name.replace('_', ' ')}: {reason}" for name, reason in found.topic_reasons(topic).items()]
+        part = statement_part(topic, title, found.topic(topic), reasons)
+        if part.lines or part.notes:
+            parts.append(part)
     return parts
 
 
@@ -112,13 +110,8 @@ TITLES = {
 def mode_part(mode: Mode) -> Part:
     """Stability, radius and noise of a linear rule."""
     lines = tuple(Line(name, ABOUT[name], value) for name, value in mode.items().items())
-    missing = []
-    for name in ("stable_set", "spectral_radius"):
-        try:
-            getattr(mode, name)
-        except UnsupportedError as error:
-            missing.append(f"{name.replace('_', ' ')}: {error}")
-    return Part("mode", f"on f = {mode.curvature}/2 theta^2, gradient noise of variance s2", lines, tuple(missing))
+    missing = tuple(f"{name.replace('_', ' ')}: {reason}" for name, reason in mode.reasons.items())
+    return Part("mode", f"on f = {mode.curvature}/2 theta^2, gradient noise of variance s2", lines, missing)
 
 
 def tuning_part(mode: Mode, spectrum: dict[str, object]) -> Part:
@@ -152,7 +145,8 @@ def tuning_notes(tuned: Optimal) -> Iterable[str]:
     yield f"  equations: {'hold by algebra' if certificate.exact else 'not proved'}"
     weights = ", ".join(f"{m:.3g} ({name})" for name, m in certificate.multipliers.items())
     yield f"  multipliers, all >= 0: {weights}; they leave {certificate.remainder:.1g} of the gradient of the rate"
-    yield f"  a grid of {certificate.grid} points an axis finds nothing better (its best is {certificate.gap:.2g} (1 - rate) above)"
+    best = f"its best is {abs(certificate.gap):.2g} (1 - rate) {'above' if certificate.gap >= 0 else 'below'}"
+    yield f"  a grid of {certificate.grid} points an axis finds {'nothing' if certificate.gap >= 0 else 'something'} better ({best})"
 
 
 def _end(value: sp.Expr, reference: int) -> str:
@@ -164,6 +158,13 @@ def statement_lines(statements: Iterable[Statement]) -> tuple[Line, ...]:
     return tuple(
         Line(s.name, s.about, s.expression, s.status, s.how, s.reference, (*map(text, s.conditions), *s.assumptions)) for s in statements
     )
+
+
+def statement_part(name: str, title: str, statements: Sequence[Statement], reasons: Sequence[str] = ()) -> Part:
+    """Statements as a part: what they need, the meaning of their symbols and why others are missing stand in the notes."""
+    lines = statement_lines(statements)
+    meanings = {s: meaning for statement in statements for s, meaning in statement.symbols.items()}
+    return Part(name, title, lines, (*needs(lines), *(f"{s}: {meaning}" for s, meaning in meanings.items()), *reasons))
 
 
 def needs(lines: Iterable[Line]) -> list[str]:
@@ -240,9 +241,6 @@ def norm_parts(norm: Norm) -> list[Part]:
     back = [Line(str(left), "the mean of", integrand) for left, integrand in passed.reductions]
     back.append(Line("dx", "gradient of the input", passed.input_gradient))
     back += [Line(f"d{s}", f"summed over {axes}", integrand) for s, (integrand, axes) in passed.parameter_gradients.items()]
-    stated = statements(norm)
-    seen = statement_lines(stated)
-    meanings = {s: meaning for statement in stated for s, meaning in statement.symbols.items()}
     return [
         Part("forward", f"forward: means over {norm.reduced}", tuple(forward)),
         Part(
@@ -251,7 +249,7 @@ def norm_parts(norm: Norm) -> list[Part]:
             tuple(back),
             ("derived by the reverse chain rule from the forward pass",),
         ),
-        Part("invariance", "what it does not see", seen, (*needs(seen), *(f"{s}: {meaning}" for s, meaning in meanings.items()))),
+        statement_part("invariance", "what it does not see", statements(norm)),
     ]
 
 
@@ -274,7 +272,4 @@ def schedule_parts(schedule: Schedule) -> list[Part]:
 
 def batch_part() -> Part:
     """What a batch of rows does to a gradient's variance, and to stability."""
-    stated = sampling.statements()
-    meanings = {s: meaning for item in stated for s, meaning in item.symbols.items()}
-    lines = statement_lines(stated)
-    return Part("mini_batches", "mini-batches of rows", lines, (*needs(lines), *(f"{s}: {m}" for s, m in meanings.items())))
+    return statement_part("mini_batches", "mini-batches of rows", sampling.statements())

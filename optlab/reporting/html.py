@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
+from optlab.reporting.mathml import LETTERS
+
 
 def number(value: float | None, digits: int = 4) -> str:
     """A number as people read it: 0.01486, 1.2e-09; a dash where there is none."""
@@ -41,10 +43,11 @@ def verdict(good: bool, yes: str = "yes", no: str = "no") -> Markup:
     return Markup('<span class="{}">{}</span>').format("good" if good else "bad", yes if good else no)
 
 
-_GREEK = {
-    "alpha": "α", "beta": "β", "beta1": "β₁", "beta2": "β₂", "gamma": "γ", "delta": "δ", "eps": "ε", "kappa": "κ", "lam": "λ",
-    "mu": "μ", "rho": "ρ", "sigma": "σ", "Sigma": "Σ", "theta": "θ", "s2": "s²",
-}  # fmt: skip
+def _letter(word: re.Match[str]) -> str:
+    if word[0] == "s2":
+        return "s²"
+    letter = LETTERS.get(word[1])
+    return word[0] if letter is None else letter + "".join("₀₁₂₃₄₅₆₇₈₉"[int(digit)] for digit in word[2])
 
 
 def greek(sentence: str) -> str:
@@ -53,7 +56,7 @@ def greek(sentence: str) -> str:
     >>> greek("the minimum of f = lam/2 theta^2, alpha <= 1/L")
     'the minimum of f = λ/2 θ², α ≤ 1/L'
     """
-    out = re.sub(r"(?<![A-Za-z])[A-Za-z]+\d?(?![A-Za-z\d])", lambda word: _GREEK.get(word[0], word[0]), sentence)
+    out = re.sub(r"(?<![A-Za-z])([A-Za-z]+)(\d?)(?![A-Za-z\d])", _letter, sentence)
     out = re.sub(r"\*\*(\d)|\^(\d)", lambda power: "⁰¹²³⁴⁵⁶⁷⁸⁹"[int(power[1] or power[2])], out)
     return out.replace("<=", "≤").replace(">=", "≥").replace("sqrt(", "√(")
 

@@ -11,7 +11,7 @@ from sympy.printing.mathml import MathMLPresentationPrinter
 from optlab.expressions import PositiveFirst, Rule
 from optlab.symbols import theta
 
-_LETTERS = {
+LETTERS = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "eps": "ε", "epsilon": "ε", "eta": "η", "theta": "θ", "kappa": "κ",
     "lam": "λ", "lamda": "λ", "lambda": "λ", "mu": "μ", "nu": "ν", "rho": "ρ", "sigma": "σ", "tau": "τ", "phi": "φ", "psi": "ψ",
     "omega": "ω", "pi": "π", "xi": "ξ", "zeta": "ζ",
@@ -33,7 +33,7 @@ class _Printer(PositiveFirst, MathMLPresentationPrinter):
         if not match:
             return self._text(name)
         base, hat, number = match.groups()
-        node = self._text(_LETTERS.get(base, base))
+        node = self._text(LETTERS.get(base, base))
         if hat:
             node = self._pair("mover", node, self._operator("^"))
         if number:

@@ -82,8 +82,14 @@ def theory(
         raise CheckFailed(f"the certificate of the minimax tuning does not hold for {', '.join(failing)}")
 
     def card(rule: Rule) -> dict[str, Any]:
-        return _rule_item(rule, chosen.index(rule), parts[rule.name])
+        return _card(
+            rule.name, rule.summary, rule.reference, parts[rule.name], open_parts=["mode"], equations=equations(rule),
+            color=color_of(rule.name, chosen.index(rule)),
+        )  # fmt: skip
 
+    batches = derivation.batch_part()
+    scheduled = [*map(_schedule_card, schedules.builtin()), _card("mini-batches", batches.title, "", [batches], open_parts=[batches.name])]
+    normalized = [_card(norm.name, norm.summary, norm.reference, parts[norm.name], open_parts=["forward"]) for norm in normalizations]
     with style():
         context = {
             "title": "What follows from an optimizer's equations",
@@ -95,8 +101,8 @@ def theory(
             "groups": [
                 _group("linear", "Linear rules", LINEAR, [card(rule) for rule in linear]),
                 _group("adaptive", "Adaptive rules", ADAPTIVE, [card(rule) for rule in chosen if rule not in linear]),
-                _group("schedules", "Schedules and mini-batches", SCHEDULES, [*map(_schedule_item, schedules.builtin()), _batch_item()]),
-                _group("norms", "Normalizations", NORMS, [_norm_item(norm, parts[norm.name]) for norm in normalizations]),
+                _group("schedules", "Schedules and mini-batches", SCHEDULES, scheduled),
+                _group("norms", "Normalizations", NORMS, normalized),
             ],
             "bounds": _bounds_table(slacks),
             "made": {"command": command, "derived": f"{derived:.1f} s", "measured": f"{measured:.0f} s", "versions": versions()},
@@ -117,39 +123,30 @@ ADAPTIVE = (
     "stability with the scale held fixed, the minimum, cycles, noise, weight decay. Each line says how it is known."
 )
 SCHEDULES = "The area under a schedule is the length of the path that it allows; what a batch does to variance and to stability."
-NORMS = (
-    "Forward as ordered mean reductions and a scalar map; backward derived by the reverse chain rule and proved equal to the closed form."
-)
+NORMS = "Forward as ordered mean reductions and a scalar map; backward derived from it by the reverse chain rule."
 
 
 def _group(name: str, title: str, text: str, items: list[dict[str, Any]]) -> dict[str, Any]:
     return {"id": name, "title": title, "text": text, "cards": items}
 
 
-def _rule_item(rule: Rule, position: int, parts: Sequence[Part]) -> dict[str, Any]:
-    return {
-        "name": rule.name, "summary": rule.summary, "equations": equations(rule), "reference": rule.reference,
-        "color": color_of(rule.name, position), "parts": [_part(part, part.name == "mode") for part in parts],
-    }  # fmt: skip
+def _card(
+    name: str,
+    summary: str,
+    reference: str,
+    parts: Sequence[Part],
+    *,
+    open_parts: Sequence[str],
+    equations: str = "",
+    color: str = "#7F7F7F",
+) -> dict[str, Any]:
+    """What the template shows of one definition; ``open_parts`` are shown at once, the others on demand."""
+    shown = [_part(part, part.name in open_parts) for part in parts]
+    return {"name": name, "summary": summary, "equations": equations, "reference": reference, "color": color, "parts": shown}
 
 
-def _norm_item(norm: Any, parts: Sequence[Part]) -> dict[str, Any]:
-    return {
-        "name": norm.name, "summary": norm.summary, "equations": "", "reference": norm.reference, "color": "#7F7F7F",
-        "parts": [_part(part, position == 0) for position, part in enumerate(parts)],
-    }  # fmt: skip
-
-
-def _schedule_item(schedule: Schedule) -> dict[str, Any]:
-    return {
-        "name": schedule.name, "summary": schedule.summary, "equations": "", "reference": schedule.reference, "color": "#7F7F7F",
-        "parts": [_part(part, True) for part in derivation.schedule_parts(schedule)],
-    }  # fmt: skip
-
-
-def _batch_item() -> dict[str, Any]:
-    part = _part(derivation.batch_part(), True)
-    return {"name": "mini-batches", "summary": part["title"], "equations": "", "reference": "", "color": "#7F7F7F", "parts": [part]}
+def _schedule_card(schedule: Schedule) -> dict[str, Any]:
+    return _card(schedule.name, schedule.summary, schedule.reference, derivation.schedule_parts(schedule), open_parts=["schedule"])
 
 
 def _part(part: Part, is_open: bool) -> dict[str, Any]:

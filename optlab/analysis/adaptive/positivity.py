@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import sympy as sp
 
-from optlab.analysis.fractions import sign_by_terms
+from optlab.analysis.fractions import sign_by_terms, spanned
 from optlab.expressions import Rule
 from optlab.symbols import g, t
 
@@ -17,7 +17,7 @@ def domain(rule: Rule) -> dict[sp.Symbol, sp.Expr]:
     for key, record in rule.parameters.items():
         u = sp.Dummy(f"u_{key}", nonnegative=True)
         if record.domain.inf == 0:
-            inside[key] = u / (1 + u) if record.domain.sup == 1 else u
+            inside[key] = spanned(record.domain, u)
     return inside
 
 
