@@ -1,0 +1,492 @@
+"""Lanes: code over SIMD vectors by construction, traced from plain Python functions.
+
+A :func:`traced` function is ordinary Python over numbers and arrays: ``load``, arithmetic, ``fma``, ``select``, ``store``.
+Called from Numba code it is run once, at compile time, on :class:`Vector` values that write down LLVM's vector
+instructions as they are combined; called from Python it computes on plain numbers, one lane at a time. So the mathematics
+is written once, nothing is left to an auto-vectorizer, compiling takes little more than LLVM's own time, and the order of
+the operations, hence every bit, is the same for every width and on every machine with IEEE arithmetic.
+
+LLVM splits a vector over as many registers as the machine needs.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from functools import cache
+from inspect import signature as python_signature
+from typing import Any
+
+import numpy as np
+from llvmlite import binding, ir
+from numba.core import types
+from numba.core.datamodel import models
+from numba.core.extending import intrinsic, register_model
+from numba.core.typing.templates import signature
+
+
+@cache
+def register_bits() -> int:
+    """The width of this machine's vector registers that pays: 512 with AVX-512, 256 with AVX, else 128."""
+    features = binding.get_host_cpu_features()
+    return 512 if features.get("avx512f") and features.get("avx512dq") else 256 if features.get("avx2") else 128
+
+
+class Lanes(types.Type):
+    """Numba's type of a vector: ``width`` numbers of one Numba type, side by side."""
+
+    def __init__(self, dtype: Any, width: int) -> None:
+        self.dtype, self.width = dtype, width
+        super().__init__(name=f"Lanes({dtype}, {width})")
+
+
+@register_model(Lanes)
+class _LanesModel(models.PrimitiveModel):
+    def __init__(self, manager: Any, kind: Lanes) -> None:
+        super().__init__(manager, kind, ir.VectorType(_llvm(kind.dtype), kind.width))
+
+
+def _llvm(dtype: Any) -> ir.Type:
+    if dtype == types.float64:
+        return ir.DoubleType()
+    if dtype == types.float32:
+        return ir.FloatType()
+    return ir.IntType(1 if dtype == types.boolean else dtype.bitwidth)
+
+
+_WORDS = (types.int64, types.uint64)  #: of one size: they meet as bits, under the sign of the first
+
+
+class Vector:
+    """A number, or ``width`` of them, in code that is being written. ``kind`` is the Numba type of one."""
+
+    __array_ufunc__ = None  # NumPy's numbers leave mixed arithmetic to this class
+
+    def __init__(self, builder: Any, value: Any, kind: Any, width: int) -> None:
+        self.builder, self.value, self.kind, self.width = builder, value, kind, width
+
+    def _new(self, value: Any, kind: Any = None) -> Vector:
+        return Vector(self.builder, value, self.kind if kind is None else kind, self.width)
+
+    def _type(self, kind: Any = None) -> ir.Type:
+        one = _llvm(self.kind if kind is None else kind)
+        return ir.VectorType(one, self.width) if self.width > 1 else one
+
+    def like(self, other: Any) -> Vector:
+        """``other`` as a vector of this kind and width: a number stands in every lane."""
+        if not isinstance(other, Vector):
+            number = float(other) if isinstance(self.kind, types.Float) else int(other)
+            one = ir.Constant(_llvm(self.kind), number)
+            return self._new(ir.Constant(self._type(), [one] * self.width) if self.width > 1 else one)
+        if other.kind != self.kind and not (other.kind in _WORDS and self.kind in _WORDS):
+            raise TypeError(f"{other.kind} meets {self.kind} in lanes: convert one of them")
+        if other.width == self.width:
+            return other
+        if other.width != 1:
+            raise TypeError(f"{other.width} lanes meet {self.width}")
+        return self._new(_spread(self.builder, other.value, self._type()))
+
+    def _pair(self, other: Any) -> tuple[Vector, Vector]:
+        if isinstance(other, Vector) and other.width > self.width:
+            return other.like(self), other
+        return self, self.like(other)
+
+    def _binary(self, other: Any, real: str, whole: str, swap: bool = False) -> Vector:
+        if not isinstance(other, (Vector, int, float, np.number, np.bool_)):
+            return NotImplemented
+        left, right = self._pair(other)
+        left, right = (right, left) if swap else (left, right)
+        name = real if isinstance(left.kind, types.Float) else whole
+        if not name:
+            raise TypeError(f"no such operation on lanes of {left.kind}")
+        return left._new(getattr(self.builder, name)(left.value, right.value))
+
+    def __add__(self, other: Any) -> Vector:
+        return self._binary(other, "fadd", "add")
+
+    def __radd__(self, other: Any) -> Vector:
+        return self._binary(other, "fadd", "add", swap=True)
+
+    def __sub__(self, other: Any) -> Vector:
+        return self._binary(other, "fsub", "sub")
+
+    def __rsub__(self, other: Any) -> Vector:
+        return self._binary(other, "fsub", "sub", swap=True)
+
+    def __mul__(self, other: Any) -> Vector:
+        return self._binary(other, "fmul", "mul")
+
+    def __rmul__(self, other: Any) -> Vector:
+        return self._binary(other, "fmul", "mul", swap=True)
+
+    def __truediv__(self, other: Any) -> Vector:
+        return self._binary(other, "fdiv", "")
+
+    def __rtruediv__(self, other: Any) -> Vector:
+        return self._binary(other, "fdiv", "", swap=True)
+
+    def __and__(self, other: Any) -> Vector:
+        return self._binary(other, "", "and_")
+
+    __rand__ = __and__
+
+    def __or__(self, other: Any) -> Vector:
+        return self._binary(other, "", "or_")
+
+    __ror__ = __or__
+
+    def __xor__(self, other: Any) -> Vector:
+        return self._binary(other, "", "xor")
+
+    __rxor__ = __xor__
+
+    def __lshift__(self, other: Any) -> Vector:
+        return self._binary(other, "", "shl")
+
+    def __rshift__(self, other: Any) -> Vector:
+        return self._binary(other, "", "ashr" if getattr(self.kind, "signed", False) else "lshr")
+
+    def __neg__(self) -> Vector:
+        return self._new(self.builder.fneg(self.value) if isinstance(self.kind, types.Float) else self.builder.neg(self.value))
+
+    def __abs__(self) -> Vector:
+        return _call("fabs", self)
+
+    def _compare(self, other: Any, sign: str) -> Vector:
+        left, right = self._pair(other)
+        if isinstance(left.kind, types.Float):
+            compare = self.builder.fcmp_unordered if sign == "!=" else self.builder.fcmp_ordered
+        else:
+            compare = self.builder.icmp_signed if getattr(left.kind, "signed", False) else self.builder.icmp_unsigned
+        return left._new(compare(sign, left.value, right.value), types.boolean)
+
+    def __lt__(self, other: Any) -> Vector:
+        return self._compare(other, "<")
+
+    def __le__(self, other: Any) -> Vector:
+        return self._compare(other, "<=")
+
+    def __gt__(self, other: Any) -> Vector:
+        return self._compare(other, ">")
+
+    def __ge__(self, other: Any) -> Vector:
+        return self._compare(other, ">=")
+
+    def __eq__(self, other: object) -> Vector:  # type: ignore[override]
+        return self._compare(other, "==")
+
+    def __ne__(self, other: object) -> Vector:  # type: ignore[override]
+        return self._compare(other, "!=")
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise TypeError("lanes have no single truth value: use select(mask, x, y)")
+
+
+def _spread(builder: Any, value: Any, vector: Any) -> Any:
+    one = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    zeros = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), zeros)
+
+
+def _call(name: str, *args: Vector) -> Vector:
+    """Call the LLVM intrinsic of this name."""
+    first = args[0]
+    suffix = ("f" if isinstance(first.kind, types.Float) else "i") + str(first.kind.bitwidth)
+    symbol = f"llvm.{name}." + (f"v{first.width}{suffix}" if first.width > 1 else suffix)
+    module = first.builder.module
+    function = module.globals.get(symbol) or ir.Function(module, ir.FunctionType(first._type(), [first._type()] * len(args)), symbol)
+    return first._new(first.builder.call(function, [arg.value for arg in args]))
+
+
+def _meet(*args: Any) -> list[Vector] | None:
+    """The arguments as vectors of one kind and width, or None if they are all plain numbers."""
+    found = [a for a in args if isinstance(a, Vector)]
+    if not found:
+        return None
+    widest = max(found, key=lambda a: a.width)
+    return [widest.like(a) for a in args]
+
+
+def fma(x: Any, y: Any, z: Any) -> Any:
+    """``x y + z``, rounded once."""
+    vectors = _meet(x, y, z)
+    if vectors:
+        return _call("fma", *vectors)
+    if not all(isinstance(a, (float, np.floating)) for a in (x, y, z)) or not all(map(math.isfinite, (x, y, z))):
+        return x * y + z
+    exact = Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z))
+    return type(z)(float(exact)) if exact else x * y + z
+
+
+def sqrt(x: Any) -> Any:
+    """The square root, correctly rounded; NaN below zero."""
+    if isinstance(x, Vector):
+        return _call("sqrt", x)
+    return type(x)(math.sqrt(x) if x >= 0 else math.nan)
+
+
+def floor(x: Any) -> Any:
+    """The largest whole number that is not above ``x``, as a float."""
+    return _call("floor", x) if isinstance(x, Vector) else type(x)(math.floor(x))
+
+
+def ceil(x: Any) -> Any:
+    """The least whole number that is not below ``x``, as a float."""
+    return _call("ceil", x) if isinstance(x, Vector) else type(x)(math.ceil(x))
+
+
+def rint(x: Any) -> Any:
+    """The nearest whole number as a float, ties to the even one."""
+    return _call("roundeven", x) if isinstance(x, Vector) else type(x)(round(x))
+
+
+def select(mask: Any, x: Any, y: Any) -> Any:
+    """``x`` where the mask holds, else ``y``; both are computed."""
+    if not isinstance(mask, Vector):
+        return x if mask else y
+    vectors = _meet(x, y)
+    if vectors is None:
+        raise TypeError("select needs a vector among its two values")
+    left, right = vectors
+    if left.width < mask.width:
+        wide = Vector(mask.builder, None, left.kind, mask.width)
+        left, right = wide.like(left), wide.like(right)
+    elif mask.width < left.width:
+        mask = Vector(mask.builder, None, types.boolean, left.width).like(mask)
+    return left._new(mask.builder.select(mask.value, left.value, right.value))
+
+
+def _twin(kind: Any, make: str) -> Any:
+    return getattr(types, f"{make}{kind.bitwidth}")
+
+
+def _recast(x: Vector, make: str) -> Vector:
+    kind = _twin(x.kind, make)
+    return x._new(x.builder.bitcast(x.value, x._type(kind)), kind)
+
+
+def bits(x: Any) -> Any:
+    """The bits of a float as an unsigned integer."""
+    if isinstance(x, Vector):
+        return _recast(x, "uint")
+    single = isinstance(x, np.float32)
+    return struct.unpack("<I" if single else "<Q", struct.pack("<f" if single else "<d", x))[0]
+
+
+def real(x: Any) -> Any:
+    """The float64 with these bits (the float32, of a vector of 32-bit integers)."""
+    return _recast(x, "float") if isinstance(x, Vector) else struct.unpack("<d", struct.pack("<Q", x & (2**64 - 1)))[0]
+
+
+def real32(x: Any) -> Any:
+    """The float32 with these bits."""
+    return _recast(x, "float") if isinstance(x, Vector) else np.float32(struct.unpack("<f", struct.pack("<I", x & (2**32 - 1)))[0])
+
+
+def signed(x: Any) -> Any:
+    """The same 64 bits (or 32, of such a vector) as a signed integer."""
+    if isinstance(x, Vector):
+        return _recast(x, "int")
+    return (x + 2**63) % 2**64 - 2**63
+
+
+def signed32(x: Any) -> Any:
+    """The same 32 bits as a signed integer."""
+    return _recast(x, "int") if isinstance(x, Vector) else (x + 2**31) % 2**32 - 2**31
+
+
+def narrow(x: Any) -> Any:
+    """The low 32 bits of a 64-bit word."""
+    if not isinstance(x, Vector):
+        return x % 2**32
+    return x._new(x.builder.trunc(x.value, x._type(types.uint32)), types.uint32)
+
+
+def widen(x: Any) -> Any:
+    """A float as float64, exactly."""
+    if not isinstance(x, Vector):
+        return float(x)
+    return x if x.kind == types.float64 else x._new(x.builder.fpext(x.value, x._type(types.float64)), types.float64)
+
+
+def to_float(x: Any, real: Any) -> Any:
+    """An integer as a float of NumPy's type ``real``, rounded to nearest."""
+    if not isinstance(x, Vector):
+        return real(x)
+    kind = getattr(types, np.dtype(real).name)
+    convert = x.builder.sitofp if x.kind.signed else x.builder.uitofp
+    return x._new(convert(x.value, x._type(kind)), kind)
+
+
+def join(x: Any, y: Any) -> Any:
+    """Two vectors as one of twice the width."""
+    order = ir.Constant(ir.VectorType(ir.IntType(32), 2 * x.width), list(range(2 * x.width)))
+    return Vector(x.builder, x.builder.shuffle_vector(x.value, y.value, order), x.kind, 2 * x.width)
+
+
+def total(x: Any) -> Any:
+    """The sum over the lanes, halves first: ``((x0 + x4) + (x2 + x6)) + ...``."""
+    while isinstance(x, Vector) and x.width > 1:
+        half = x.width // 2
+        parts = []
+        for start in (0, half):
+            order = ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(start, start + half)))
+            value = x.builder.shuffle_vector(x.value, x.value, order) if half > 1 else x.builder.extract_element(x.value, order.constant[0])
+            parts.append(Vector(x.builder, value, x.kind, half))
+        x = parts[0] + parts[1]
+    return x
+
+
+def any_negative(x: Any) -> Any:
+    """Whether any lane of a signed integer vector is negative."""
+    if not isinstance(x, Vector):
+        return x < 0
+    sign = x < 0
+    if x.width == 1:
+        return sign
+    whole = x.builder.bitcast(sign.value, ir.IntType(x.width))
+    return Vector(x.builder, x.builder.icmp_unsigned("!=", whole, ir.Constant(whole.type, 0)), types.boolean, 1)
+
+
+class _Array:
+    """A contiguous one-dimensional array in code that is being written."""
+
+    def __init__(self, builder: Any, data: Any, kind: Any) -> None:
+        self.builder, self.data, self.kind = builder, data, kind
+
+    def _place(self, index: Any, kind: ir.Type) -> Any:
+        place = self.builder.gep(self.data, [index.value if isinstance(index, Vector) else ir.Constant(ir.IntType(64), index)])
+        return self.builder.bitcast(place, kind.as_pointer())
+
+    def load(self, index: Any, width: int) -> Vector:
+        out = Vector(self.builder, None, self.kind, width)
+        out.value = self.builder.load(self._place(index, out._type()), align=self.kind.bitwidth // 8)
+        return out
+
+    def store(self, index: Any, value: Vector) -> None:
+        if value.kind != self.kind:
+            raise TypeError(f"lanes of {value.kind} do not fit an array of {self.kind}")
+        self.builder.store(value.value, self._place(index, value._type()), align=self.kind.bitwidth // 8)
+
+
+def load(array: Any, index: Any, width: int) -> Any:
+    """``width`` consecutive numbers of a one-dimensional array, from ``index`` on (in Python: the one number there)."""
+    return array.load(index, width) if isinstance(array, _Array) else array[index]
+
+
+def store(array: Any, index: Any, value: Any) -> None:
+    """Write a vector (in Python: a number) to a one-dimensional array, from ``index`` on."""
+    if isinstance(array, _Array):
+        array.store(index, value)
+    else:
+        array[index] = value
+
+
+def count_up(start: Any, width: int) -> Any:
+    """``start, start + 1, ...`` as 64-bit words."""
+    if not isinstance(start, Vector):
+        return start
+    vector = Vector(start.builder, None, types.uint64, width).like(start)
+    steps = ir.Constant(vector._type(), [ir.Constant(ir.IntType(64), k) for k in range(width)]) if width > 1 else None
+    return vector if steps is None else vector._new(start.builder.add(vector.value, steps))
+
+
+def zeros(like: Any, width: int, real: Any) -> Any:
+    """A vector of zeros of NumPy's type ``real``; ``like`` is anything in the code that is being written."""
+    if not isinstance(like, (Vector, _Array)):
+        return real(0)
+    return Vector(like.builder, None, getattr(types, np.dtype(real).name), width).like(0)
+
+
+def _enter(context: Any, builder: Any, kind: Any, value: Any) -> Any:
+    """An argument of a traced function as its body sees it."""
+    if isinstance(kind, types.Array):
+        if kind.ndim != 1 or kind.layout != "C":
+            raise TypeError(f"a traced function takes contiguous one-dimensional arrays, not {kind}")
+        return _Array(builder, context.make_array(kind)(context, builder, value).data, kind.dtype)
+    if isinstance(kind, Lanes):
+        return Vector(builder, value, kind.dtype, kind.width)
+    if kind == types.boolean:
+        return Vector(builder, builder.trunc(value, ir.IntType(1)) if value.type.width > 1 else value, kind, 1)
+    if isinstance(kind, types.Integer) and kind.bitwidth < 64:
+        value, kind = (
+            context.cast(builder, value, kind, types.int64 if kind.signed else types.uint64),
+            types.int64 if kind.signed else types.uint64,
+        )
+    return Vector(builder, value, kind, 1)
+
+
+def _leave(value: Any) -> Any:
+    """Numba's type of a traced function's result."""
+    if value is None:
+        return types.void
+    if isinstance(value, tuple):
+        return (
+            types.Tuple([_leave(item) for item in value])
+            if len({str(_leave(v)) for v in value}) > 1
+            else types.UniTuple(_leave(value[0]), len(value))
+        )
+    return Lanes(value.kind, value.width) if value.width > 1 else value.kind
+
+
+def _plain(kind: Any) -> Any:
+    if isinstance(kind, types.Literal):
+        return kind.literal_type
+    return kind
+
+
+def traced(function: Callable[..., Any]) -> Any:
+    """Make a plain Python function over lanes callable from Numba code; see the module's text.
+
+    Integers arrive as 64-bit; arrays must be one-dimensional and contiguous; the result is a number, lanes, a tuple of
+    them, or nothing. Other traced functions are called as ``other.body`` would be: as plain Python.
+    """
+    names = ", ".join(python_signature(function).parameters)
+
+    def typing(typingctx: Any, *args: Any) -> Any:
+        kinds = [_plain(kind) for kind in args]
+        result = _result(function, kinds)
+
+        def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
+            entered = [_enter(context, builder, kind, value) for kind, value in zip(sig.args, values, strict=True)]
+            out = function(*entered)
+            if out is None:
+                return context.get_dummy_value()
+            if isinstance(out, tuple):
+                return context.make_tuple(builder, sig.return_type, [_exit(builder, item) for item in out])
+            return _exit(builder, out)
+
+        return signature(result, *kinds), codegen
+
+    space: dict[str, Any] = {"typing": typing}
+    exec(f"def {function.__name__}(typingctx, {names}):\n    return typing(typingctx, {names})", space)
+    made = intrinsic(space[function.__name__])
+    made.body = function
+    return made
+
+
+def _exit(builder: Any, value: Vector) -> Any:
+    return builder.zext(value.value, ir.IntType(8)) if value.kind == types.boolean and value.width == 1 else value.value
+
+
+def _result(function: Callable[..., Any], kinds: Sequence[Any]) -> Any:
+    """Run the function on stand-ins, in a function that is thrown away, to learn the type of what it returns."""
+    module = ir.Module()
+    scratch = ir.Function(module, ir.FunctionType(ir.VoidType(), []), "scratch")
+    builder = ir.IRBuilder(scratch.append_basic_block())
+    entered: list[Any] = []
+    for kind in kinds:
+        if isinstance(kind, types.Array):
+            entered.append(_Array(builder, ir.Constant(_llvm(kind.dtype).as_pointer(), None), kind.dtype))
+        elif isinstance(kind, Lanes):
+            vector = ir.VectorType(_llvm(kind.dtype), kind.width)
+            entered.append(Vector(builder, ir.Constant(vector, ir.Undefined), kind.dtype, kind.width))
+        else:
+            if isinstance(kind, types.Integer) and kind.bitwidth < 64:
+                kind = types.int64 if kind.signed else types.uint64
+            entered.append(Vector(builder, ir.Constant(_llvm(kind), ir.Undefined), kind, 1))
+    return _leave(function(*entered))
