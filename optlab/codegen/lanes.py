@@ -299,6 +299,11 @@ def signed32(x: Any) -> Any:
     return _recast(x, "int") if isinstance(x, Vector) else (x + 2**31) % 2**32 - 2**31
 
 
+def unsigned32(x: Any) -> Any:
+    """The same 32 bits as an unsigned integer."""
+    return _recast(x, "uint") if isinstance(x, Vector) else x % 2**32
+
+
 def narrow(x: Any) -> Any:
     """The low 32 bits of a 64-bit word."""
     if not isinstance(x, Vector):
@@ -328,28 +333,40 @@ def join(x: Any, y: Any) -> Any:
     return Vector(x.builder, x.builder.shuffle_vector(x.value, y.value, order), x.kind, 2 * x.width)
 
 
-def total(x: Any) -> Any:
-    """The sum over the lanes, halves first: ``((x0 + x4) + (x2 + x6)) + ...``."""
+def halves(x: Any) -> tuple[Any, Any]:
+    """The first and the last half of the lanes."""
+    half = x.width // 2
+    if half == 1:
+        ends = [x.builder.extract_element(x.value, ir.Constant(ir.IntType(32), k)) for k in (0, 1)]
+    else:
+        masks = [ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(k, k + half))) for k in (0, half)]
+        ends = [x.builder.shuffle_vector(x.value, x.value, mask) for mask in masks]
+    return Vector(x.builder, ends[0], x.kind, half), Vector(x.builder, ends[1], x.kind, half)
+
+
+def fold(x: Any, combine: Callable[[Any, Any], Any]) -> Any:
+    """One number from all lanes, halves first: ``combine(combine(x0, x2), combine(x1, x3))`` of four."""
     while isinstance(x, Vector) and x.width > 1:
-        half = x.width // 2
-        parts = []
-        for start in (0, half):
-            order = ir.Constant(ir.VectorType(ir.IntType(32), half), list(range(start, start + half)))
-            value = x.builder.shuffle_vector(x.value, x.value, order) if half > 1 else x.builder.extract_element(x.value, order.constant[0])
-            parts.append(Vector(x.builder, value, x.kind, half))
-        x = parts[0] + parts[1]
+        x = combine(*halves(x))
     return x
 
 
-def any_negative(x: Any) -> Any:
-    """Whether any lane of a signed integer vector is negative."""
-    if not isinstance(x, Vector):
-        return x < 0
-    sign = x < 0
-    if x.width == 1:
-        return sign
-    whole = x.builder.bitcast(sign.value, ir.IntType(x.width))
-    return Vector(x.builder, x.builder.icmp_unsigned("!=", whole, ir.Constant(whole.type, 0)), types.boolean, 1)
+def total(x: Any) -> Any:
+    """The sum over the lanes, halves first."""
+    return fold(x, lambda a, b: a + b)
+
+
+def any_of(mask: Any) -> Any:
+    """Whether the mask holds in any lane."""
+    if not isinstance(mask, Vector) or mask.width == 1:
+        return mask
+    whole = mask.builder.bitcast(mask.value, ir.IntType(mask.width))
+    return Vector(mask.builder, mask.builder.icmp_unsigned("!=", whole, ir.Constant(whole.type, 0)), types.boolean, 1)
+
+
+def spread(x: Any, like: Any) -> Any:
+    """``x`` in every lane of a vector of the kind of ``like``."""
+    return like.like(x) if isinstance(like, Vector) else x
 
 
 class _Array:
@@ -395,6 +412,11 @@ def count_up(start: Any, width: int) -> Any:
     return vector if steps is None else vector._new(start.builder.add(vector.value, steps))
 
 
+def unsigned(x: Any) -> Any:
+    """The same 64 bits (or 32, of such a vector) as an unsigned integer."""
+    return _recast(x, "uint") if isinstance(x, Vector) else x % 2**64
+
+
 def zeros(like: Any, width: int, real: Any) -> Any:
     """A vector of zeros of NumPy's type ``real``; ``like`` is anything in the code that is being written."""
     if not isinstance(like, (Vector, _Array)):
@@ -410,6 +432,9 @@ def _enter(context: Any, builder: Any, kind: Any, value: Any) -> Any:
         return _Array(builder, context.make_array(kind)(context, builder, value).data, kind.dtype)
     if isinstance(kind, Lanes):
         return Vector(builder, value, kind.dtype, kind.width)
+    if isinstance(kind, types.BaseTuple):
+        parts = [builder.extract_value(value, k) for k in range(len(kind))]
+        return tuple(_enter(context, builder, item, part) for item, part in zip(kind, parts, strict=True))
     if kind == types.boolean:
         return Vector(builder, builder.trunc(value, ir.IntType(1)) if value.type.width > 1 else value, kind, 1)
     if isinstance(kind, types.Integer) and kind.bitwidth < 64:
@@ -457,8 +482,8 @@ def traced(function: Callable[..., Any]) -> Any:
             if out is None:
                 return context.get_dummy_value()
             if isinstance(out, tuple):
-                return context.make_tuple(builder, sig.return_type, [_exit(builder, item) for item in out])
-            return _exit(builder, out)
+                return context.make_tuple(builder, sig.return_type, [item.value for item in out])
+            return out.value
 
         return signature(result, *kinds), codegen
 
@@ -469,24 +494,38 @@ def traced(function: Callable[..., Any]) -> Any:
     return made
 
 
-def _exit(builder: Any, value: Vector) -> Any:
-    return builder.zext(value.value, ir.IntType(8)) if value.kind == types.boolean and value.width == 1 else value.value
-
-
 def _result(function: Callable[..., Any], kinds: Sequence[Any]) -> Any:
     """Run the function on stand-ins, in a function that is thrown away, to learn the type of what it returns."""
     module = ir.Module()
     scratch = ir.Function(module, ir.FunctionType(ir.VoidType(), []), "scratch")
     builder = ir.IRBuilder(scratch.append_basic_block())
-    entered: list[Any] = []
-    for kind in kinds:
-        if isinstance(kind, types.Array):
-            entered.append(_Array(builder, ir.Constant(_llvm(kind.dtype).as_pointer(), None), kind.dtype))
-        elif isinstance(kind, Lanes):
-            vector = ir.VectorType(_llvm(kind.dtype), kind.width)
-            entered.append(Vector(builder, ir.Constant(vector, ir.Undefined), kind.dtype, kind.width))
-        else:
-            if isinstance(kind, types.Integer) and kind.bitwidth < 64:
-                kind = types.int64 if kind.signed else types.uint64
-            entered.append(Vector(builder, ir.Constant(_llvm(kind), ir.Undefined), kind, 1))
-    return _leave(function(*entered))
+    return _leave(function(*(_stand_in(builder, kind) for kind in kinds)))
+
+
+def _stand_in(builder: Any, kind: Any) -> Any:
+    if isinstance(kind, types.BaseTuple):
+        return tuple(_stand_in(builder, item) for item in kind)
+    if isinstance(kind, types.Array):
+        return _Array(builder, ir.Constant(_llvm(kind.dtype).as_pointer(), None), kind.dtype)
+    if isinstance(kind, Lanes):
+        vector = ir.VectorType(_llvm(kind.dtype), kind.width)
+        return Vector(builder, ir.Constant(vector, ir.Undefined), kind.dtype, kind.width)
+    if isinstance(kind, types.Integer) and kind.bitwidth < 64:
+        kind = types.int64 if kind.signed else types.uint64
+    return Vector(builder, ir.Constant(_llvm(kind), ir.Undefined), kind, 1)
+
+
+def maximum(x: Any, y: Any) -> Any:
+    """The larger of two numbers; NaN where either is."""
+    return select((x > y) | (x != x), x, y)
+
+
+def minimum(x: Any, y: Any) -> Any:
+    """The smaller of two numbers; NaN where either is."""
+    return select((x < y) | (x != x), x, y)
+
+
+def sign(x: Any) -> Any:
+    """1, -1, or the argument itself at zero and at NaN."""
+    one = type(x)(1) if not isinstance(x, Vector) else 1.0
+    return select(x > 0, one, select(x < 0, -one, x))

@@ -6,7 +6,7 @@ promotes float32 to float64 in Numba.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import sympy as sp
 
@@ -24,7 +24,8 @@ _RELATIONS = {sp.Lt: "<", sp.Le: "<=", sp.Gt: ">", sp.Ge: ">=", sp.Eq: "==", sp.
 _RESERVED = frozenset(
     "F math np njit uint32 abs float int len min max range rates constants carried table parameters step new state gradient scalars lane i "
     "parts point work update look objective full_gradient sample_gradient piece_loss piece_gradient sign LANES STATES HALF WORD "
-    "TWO_PI NOISE BATCH DATA".split()
+    "TWO_PI NOISE BATCH DATA fma select sqrt floor ceil rint bits real signed narrow widen to_float join total zeros load store count_up "
+    "maximum minimum exp expm1 log log1p sin cos tan sinh cosh tanh atan asin acos erf power traced WIDTH".split()
 )
 
 
@@ -38,6 +39,9 @@ def name_of(symbol: sp.Symbol) -> str:
 class Printer:
     """Prints expressions; ``powers`` collects the integer powers whose helper functions the source needs."""
 
+    calls: Mapping[type, str] = _CALLS
+    decorator = "@njit\n"
+
     def __init__(self) -> None:
         self.powers: set[int] = set()
         self.signs = False
@@ -46,7 +50,7 @@ class Printer:
         """Source of the helper functions that the printed code calls."""
         out = []
         for n in sorted(self.powers):
-            out.append(f"@njit\ndef power{n}(x):\n    return {' * '.join(['x'] * n)}\n")
+            out.append(f"{self.decorator}def power{n}(x):\n    return {' * '.join(['x'] * n)}\n")
         if self.signs:
             branches = "F(1.0) if x > F(0.0) else (F(-1.0) if x < F(0.0) else x)"
             out.append(f"@njit\ndef sign(x):  # returns its argument at 0 and at NaN\n    return {branches}\n")
@@ -70,19 +74,34 @@ class Printer:
             return f"sign({self(e.args[0])})"
         if isinstance(e, (sp.Max, sp.Min)):
             return self.extremum(e)
-        if type(e) in _CALLS:
-            return f"{_CALLS[type(e)]}({self(e.args[0])})"
-        if isinstance(e, (sp.floor, sp.ceiling)):  # Numba's math.floor gives an integer
-            return f"F(math.{'floor' if isinstance(e, sp.floor) else 'ceil'}({self(e.args[0])}))"
+        if type(e) in self.calls:
+            return f"{self.calls[type(e)]}({self(e.args[0])})"
+        if isinstance(e, (sp.floor, sp.ceiling)):
+            return self.rounded("floor" if isinstance(e, sp.floor) else "ceil", self(e.args[0]))
         if type(e) in _RELATIONS:
             return f"{self.operand(e.args[0])} {_RELATIONS[type(e)]} {self.operand(e.args[1])}"
         if isinstance(e, (sp.And, sp.Or)):
-            return f" {'and' if isinstance(e, sp.And) else 'or'} ".join(f"({self(a)})" for a in sorted(e.args, key=sp.default_sort_key))
+            return f" {self.joint(e)} ".join(f"({self(a)})" for a in sorted(e.args, key=sp.default_sort_key))
         if isinstance(e, sp.Not):
-            return f"not ({self(e.args[0])})"
+            return self.negation(self(e.args[0]))
         raise UnsupportedError(
             f"no kernel code for {type(e).__name__} in {e}: use sums, products, powers, exp, log, trigonometry, Piecewise"
         )
+
+    def rounded(self, name: str, argument: str) -> str:
+        return f"F(math.{name}({argument}))"  # Numba's math.floor gives an integer
+
+    def joint(self, e: sp.Basic) -> str:
+        return "and" if isinstance(e, sp.And) else "or"
+
+    def negation(self, argument: str) -> str:
+        return f"not ({argument})"
+
+    def root(self, base: sp.Expr) -> str:
+        return f"math.sqrt({self(base)})"
+
+    def general_power(self, base: sp.Expr, exponent: sp.Expr) -> str:
+        return f"math.pow({self(base)}, {self(exponent)})"
 
     def number(self, e: sp.Expr) -> str:
         if not e.is_finite:
@@ -92,7 +111,7 @@ class Printer:
     def operand(self, e: sp.Basic) -> str:
         """Printed so that it can stand beside any operator: bare where it is a name, a number or a call."""
         text = self(e)
-        bare = isinstance(e, (sp.Symbol, sp.NumberSymbol, sp.sign, sp.Piecewise, sp.Max, sp.Min)) or type(e) in _CALLS
+        bare = isinstance(e, (sp.Symbol, sp.NumberSymbol, sp.sign, sp.Piecewise, sp.Max, sp.Min)) or type(e) in self.calls
         bare |= isinstance(e, sp.Number) and e >= 0
         bare |= isinstance(e, sp.Pow) and (e.exp == sp.Rational(1, 2) or e.base == sp.E or (e.exp.is_Integer and 0 < e.exp <= 16))
         return text if bare else f"({text})"
@@ -128,9 +147,9 @@ class Printer:
 
     def pow(self, base: sp.Expr, exponent: sp.Expr) -> str:
         if base == sp.E:
-            return f"math.exp({self(exponent)})"
+            return f"{self.calls[sp.exp]}({self(exponent)})"
         if exponent == sp.Rational(1, 2):
-            return f"math.sqrt({self(base)})"
+            return self.root(base)
         if exponent.is_number and exponent < 0:
             return f"F(1.0) / {self.operand(base**-exponent)}"
         if exponent.is_Integer and exponent <= 16:
@@ -138,19 +157,20 @@ class Printer:
             return f"power{int(exponent)}({self(base)})"
         if exponent.is_Rational and exponent.q == 2 and exponent.p < 16:
             return (
-                f"{self.operand(base ** ((exponent.p - 1) // 2))} * math.sqrt({self(base)})"
-                if exponent.p > 1
-                else f"math.sqrt({self(base)})"
+                f"{self.operand(base ** ((exponent.p - 1) // 2))} * {self.root(base)}" if exponent.p > 1 else self.root(base)
             )
-        return f"math.pow({self(base)}, {self(exponent)})"
+        return self.general_power(base, exponent)
 
     def piecewise(self, e: sp.Piecewise) -> str:
-        if e.args[-1][1] != sp.true:
-            raise UnsupportedError(f"the Piecewise {e} has no last branch for all other cases: end it with (value, True)")
+        self.check_piecewise(e)
         out = self(e.args[-1][0])
         for value, condition in reversed(e.args[:-1]):
             out = f"({self(value)} if {self(condition)} else {out})"
         return out
+
+    def check_piecewise(self, e: sp.Piecewise) -> None:
+        if e.args[-1][1] != sp.true:
+            raise UnsupportedError(f"the Piecewise {e} has no last branch for all other cases: end it with (value, True)")
 
     def extremum(self, e: sp.Expr) -> str:
         relation = ">" if isinstance(e, sp.Max) else "<"
@@ -184,7 +204,7 @@ class Printer:
         for result in reduced[len(body) :]:
             pending = self._flush(pending, result, lines)
         lines.append("    return " + ", ".join(self(result) for result in reduced[len(body) :]))
-        return "@njit\n" + "\n".join(lines) + "\n"
+        return self.decorator + "\n".join(lines) + "\n"
 
     def _flush(self, pending: list[tuple[sp.Symbol, sp.Expr]], wanted: sp.Expr, lines: list[str]) -> list[tuple[sp.Symbol, sp.Expr]]:
         """Write the shared subexpressions that ``wanted`` needs; keep the rest for later."""

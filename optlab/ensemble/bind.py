@@ -10,15 +10,12 @@ import sympy as sp
 
 from optlab import schedules
 from optlab.codegen.rules import constants_of, lowered
-from optlab.ensemble.kernel import schedule_module, table_module
-from optlab.ensemble.philox import philox, stream_key
+from optlab.ensemble.kernel import padded, schedule_module, squared_error_weight, table_module
+from optlab.ensemble.philox import fill_normals, stream_key
 from optlab.ensemble.purposes import Purpose
 from optlab.errors import InputError
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Problem, Rows, Separable
-
-_TINY = 2.0**-32
-
 
 def learning_rates(schedule: Schedule | float | str, steps: int) -> np.ndarray:
     """alpha of every step as float64, shape (steps,). A number means the constant schedule."""
@@ -49,16 +46,9 @@ def initial_states(rule: Rule) -> np.ndarray:
 
 
 def philox_normals(rows: int, columns: int, seed: int, purpose: Purpose) -> np.ndarray:
-    """An array of N(0, 1) numbers, float64: row = first counter word, column // 4 = third."""
-    key = stream_key(seed, None)
-    blocks = (columns + 3) // 4
-    out = np.empty((rows, 4 * blocks))
-    for i in range(rows):
-        for block in range(blocks):
-            words = philox(np.uint32(i), np.uint32(0), np.uint32(block), np.uint32(purpose), *key)
-            u = (np.array([int(word) for word in words], np.float64) + 0.5) * _TINY
-            radius, angle = np.sqrt(-2 * np.log(u[::2])), 2 * np.pi * u[1::2]
-            out[i, 4 * block : 4 * block + 4] = np.stack([radius * np.cos(angle), radius * np.sin(angle)], 1).ravel()
+    """An array of N(0, 1) numbers, float64: the row is the first counter word, column // 4 the block."""
+    out = np.empty((rows, 4 * ((columns + 3) // 4)))
+    fill_normals(out, np.uint64(purpose), *stream_key(seed, None))
     return out[:, :columns]
 
 
@@ -91,6 +81,50 @@ def problem_data(problem: Problem) -> Data:
             none, np.frombuffer(problem.rows, np.float64).reshape(problem.n, problem.dim), np.frombuffer(problem.targets, np.float64)
         )
     return Data(none, empty, none)
+
+
+@dataclass(frozen=True)
+class KernelData:
+    """A problem's arrays as the kernels read them: flat, padded, in the working precision. See the templates for their meaning."""
+
+    curvature: np.ndarray
+    matrix: np.ndarray
+    turn: np.ndarray
+    targets: np.ndarray
+
+
+def kernel_data(problem: Problem, dtype: str) -> KernelData:
+    """Curvatures, Hessian and rotation of a quadratic; or a table's rows, its triangular factor and its best fit."""
+    data, real = problem_data(problem), np.dtype(dtype)
+    none = np.empty(0)
+    if isinstance(problem, Rows):
+        parts = _table(problem, data, padded(problem, dtype))
+    elif len(data.matrix):
+        turn = data.matrix
+        matrix = turn.T @ (data.curvature[:, None] * turn) if getattr(problem, "is_quadratic", False) else turn.T
+        parts = (data.curvature, *(_with_rows(a, -(-problem.dim // 4) * 4) for a in (matrix, turn)), none)
+    else:
+        parts = (data.curvature, none, none, none)
+    with np.errstate(over="ignore"):
+        return KernelData(*(np.ascontiguousarray(a, real).ravel() for a in parts))
+
+
+def _with_rows(matrix: np.ndarray, rows: int) -> np.ndarray:
+    return np.vstack([matrix, np.zeros((rows - len(matrix), matrix.shape[1]))])
+
+
+def _table(problem: Rows, data: Data, width: int) -> tuple[np.ndarray, ...]:
+    wide = np.zeros((problem.n, width))
+    wide[:, : problem.dim] = data.matrix
+    weight = squared_error_weight(problem)
+    if weight is None:
+        return np.empty(0), wide, np.empty(0), data.targets
+    best = np.linalg.lstsq(data.matrix, data.targets, rcond=None)[0]
+    factor = np.linalg.qr(data.matrix * np.sqrt(weight / problem.n), mode="r")
+    turn = np.zeros((len(factor), width))
+    turn[:, : problem.dim] = factor
+    least = weight * np.mean((data.matrix @ best - data.targets) ** 2)
+    return np.concatenate([best, np.zeros(width - problem.dim), [least]]), wide, turn, data.targets
 
 
 def hessian(problem: Problem) -> np.ndarray:

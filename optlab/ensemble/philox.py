@@ -12,29 +12,55 @@ from typing import Any
 import numpy as np
 from numba import int64, njit, uint32, uint64
 
+from optlab.codegen.lanes import store, traced
+from optlab.ensemble.draws import normals
 from optlab.errors import InputError
 
-_M0, _M1 = uint64(0xD2511F53), uint64(0xCD9E8D57)
-_W0, _W1 = uint32(0x9E3779B9), uint32(0xBB67AE85)
-_SHIFT = uint64(32)
+_M0, _M1 = 0xD2511F53, 0xCD9E8D57
+_W0, _W1 = 0x9E3779B9, 0xBB67AE85
+_LOW = 0xFFFFFFFF
 
 
-@njit(inline="never")
-def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
-    """Ten rounds on the counter (c0, c1, c2, c3) under the key (k0, k1); all uint32, four uint32 back."""
+def rounds(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, Any, Any, Any]:
+    """Ten rounds on a counter under a key, over lanes: 64-bit integers of which the low 32 bits count, here as in the four results."""
     for _ in range(10):
-        p0 = _M0 * uint64(c0)
-        p1 = _M1 * uint64(c2)
-        c0, c1, c2, c3 = (uint32(uint32(p1 >> _SHIFT) ^ c1 ^ k0), uint32(p1), uint32(uint32(p0 >> _SHIFT) ^ c3 ^ k1), uint32(p0))
-        k0 = uint32(k0 + _W0)
-        k1 = uint32(k1 + _W1)
-    return uint32(c0), uint32(c1), uint32(c2), uint32(c3)
+        p0, p1 = (c0 & _LOW) * _M0, (c2 & _LOW) * _M1
+        c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1, (p0 >> 32) ^ c3 ^ k1, p0
+        k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
+    return c0, c1, c2, c3
+
+
+@traced
+def _words(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, Any, Any, Any]:
+    return rounds(c0, c1, c2, c3, k0, k1)
+
+
+@njit
+def philox(c0, c1, c2, c3, k0, k1):  # type: ignore[no-untyped-def]
+    """One block: ten rounds on the counter (c0, c1, c2, c3) under the key (k0, k1); all uint32, four uint32 back."""
+    w0, w1, w2, w3 = _words(uint64(c0), uint64(c1), uint64(c2), uint64(c3), uint64(k0), uint64(k1))
+    return uint32(w0), uint32(w1), uint32(w2), uint32(w3)
 
 
 @njit
 def bounded(word, n):  # type: ignore[no-untyped-def]
     """An integer in [0, n) from one word: the high half of word * n. Its bias is at most n / 2^32."""
-    return int64((uint64(word) * uint64(n)) >> _SHIFT)
+    return int64((uint64(word) * uint64(n)) >> uint64(32))
+
+
+@traced
+def _block_of_normals(out: Any, place: Any, row: Any, block: Any, purpose: Any, k0: Any, k1: Any) -> None:
+    for q, value in enumerate(normals(rounds(row, block, 0, purpose, k0, k1), np.float64)):
+        store(out, place + q, value)
+
+
+@njit
+def fill_normals(out, purpose, k0, k1):  # type: ignore[no-untyped-def]
+    """Fill a float64 array whose rows have a multiple of four columns with N(0, 1) numbers: a row is a trajectory."""
+    flat = out.ravel()
+    for row in range(out.shape[0]):
+        for block in range(out.shape[1] // 4):
+            _block_of_normals(flat, row * out.shape[1] + 4 * block, row, block, purpose, uint64(k0), uint64(k1))
 
 
 def stream_key(seed: int, spec: str | None) -> tuple[np.uint32, np.uint32]:

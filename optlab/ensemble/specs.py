@@ -34,11 +34,13 @@ class Request:
     dtype: str
     records: np.ndarray
     quantiles: tuple[float, ...]
+    reach: tuple[float, ...]
     keep: int
     outcomes: bool
     coordinates: bool
     common: bool
     limit: float
+    uniform_bits: int
 
     @staticmethod
     def read(
@@ -65,12 +67,19 @@ class Request:
         quantiles = tuple(real(q, "quantiles", low=0) for q in options["quantiles"])
         if any(q > 1 for q in quantiles):
             raise InputError(f"quantiles = {quantiles} must lie in [0, 1]")
+        reach = tuple(real(level, "reach") for level in options["reach"])
+        if len(set(reach)) < len(reach):
+            raise InputError(f"reach = {reach} holds a level twice")
+        if options["uniform_bits"] not in (32, 53):
+            raise InputError(f"uniform_bits = {options['uniform_bits']!r} must be 32 or 53")
+        if options["uniform_bits"] == 53 and options["dtype"] != "float64":
+            raise InputError("uniform_bits = 53 needs dtype='float64': a float32 number has no room for them")
         asked = options["coordinates"]
         return Request(
             rules.get(rule), checked, schedules.as_schedule(schedule), steps, batch, trajectories, options["seed"],
-            options["dtype"],             recorded_steps(options["record"], steps), quantiles,
+            options["dtype"], recorded_steps(options["record"], steps), quantiles, reach,
             min(whole(options["keep"], "keep", low=0), trajectories), bool(options["outcomes"]),
-            checked.dim <= 16 if asked is None else bool(asked), bool(options["common"]), real(options["limit"], "limit", low=1),
+            checked.dim <= 16 if asked is None else bool(asked), bool(options["common"]), real(options["limit"], "limit", low=1), options["uniform_bits"],
         )  # fmt: skip
 
     def spec(self) -> dict[str, Any]:
@@ -80,19 +89,20 @@ class Request:
             "problem_fingerprint": self.problem.fingerprint, "schedule": self.schedule.label(),
             "schedule_fingerprint": self.schedule.fingerprint, "steps": self.steps, "batch": self.batch,
             "trajectories": self.trajectories, "seed": self.seed, "dtype": self.dtype, "records": [int(r) for r in self.records],
-            "quantiles": list(self.quantiles), "keep": self.keep, "outcomes": self.outcomes, "coordinates": self.coordinates,
-            "common": self.common, "limit": self.limit,
+            "quantiles": list(self.quantiles), "reach": list(self.reach), "keep": self.keep, "outcomes": self.outcomes, "coordinates": self.coordinates,
+            "common": self.common, "limit": self.limit, "uniform_bits": self.uniform_bits,
         }  # fmt: skip
 
     def canonical(self) -> str:
         """The cell's spec as canonical JSON, without what only says how much of the same stream to use or to record."""
-        left_out = ("trajectories", "records", "quantiles", "keep", "outcomes", "coordinates", "steps", "seed", "common", "limit")
+        left_out = ("trajectories", "records", "quantiles", "reach", "keep", "outcomes", "coordinates", "steps", "seed", "common", "limit")
         return canonical_json({key: value for key, value in self.spec().items() if key not in left_out})
 
 
 #: The options of a request that exact predictions have no use for: those of one plain run.
 ONE_RUN: dict[str, Any] = {
-    "trajectories": 1, "dtype": "float64", "quantiles": (), "keep": 0, "outcomes": False, "common": False, "limit": 1e15,
+    "trajectories": 1, "dtype": "float64", "quantiles": (), "reach": (), "keep": 0, "outcomes": False, "common": False, "limit": 1e15,
+    "uniform_bits": 32,
 }  # fmt: skip
 
 

@@ -1,0 +1,89 @@
+"""Losses and gradients of ``f = sum_i phi((Q theta)_i; lam_i)`` for a dense rotation Q, whose rows ``turn`` holds.
+
+For a quadratic ``matrix`` is its Hessian and one product gives the gradient; else it is Q', applied to phi' of Q theta.
+Both have rows of zeros up to a multiple of four.
+"""
+
+# ruff: noqa: F821
+from numba import njit
+
+from optlab.codegen.lanes import traced
+
+
+# --- template ---
+@traced
+def no_loss(now):
+    return zeros(now, WIDTH, np.float64)
+
+
+@traced
+def add_loss(total, values, at, lam):
+    return total + widen(piece_loss(load(values, at, WIDTH), lam))
+
+
+@traced
+def put(now, group, value):
+    store(now, group, value)
+
+
+@traced
+def four_zeros(values):
+    nought = zeros(values, WIDTH, F)
+    return nought, nought, nought, nought
+
+
+@traced
+def add_products(a0, a1, a2, a3, matrix, row, d, values, at):
+    x = load(values, at, WIDTH)
+    return (
+        fma(load(matrix, row, 1), x, a0),
+        fma(load(matrix, row + d, 1), x, a1),
+        fma(load(matrix, row + d * 2, 1), x, a2),
+        fma(load(matrix, row + d * 3, 1), x, a3),
+    )
+
+
+@traced
+def put_four(target, at, lanes, a0, a1, a2, a3):
+    store(target, at, a0)
+    store(target, at + lanes, a1)
+    store(target, at + lanes * 2, a2)
+    store(target, at + lanes * 3, a3)
+
+
+@traced
+def slope_in_place(values, at, lam):
+    store(values, at, spread(piece_gradient(load(values, at, WIDTH), lam), load(values, at, WIDTH)))
+
+
+@njit
+def product(matrix, values, target, lanes, d):
+    """target = matrix @ values for every lane, four rows at a time; the sums run over the columns in order."""
+    for i in range(0, d, 4):
+        for group in range(0, lanes, WIDTH):
+            a0, a1, a2, a3 = four_zeros(values)
+            for j in range(d):
+                a0, a1, a2, a3 = add_products(a0, a1, a2, a3, matrix, i * d + j, d, values, j * lanes + group)
+            put_four(target, i * lanes + group, lanes, a0, a1, a2, a3)
+
+
+@njit
+def loss_of(state, work, curvature, turn, targets, now, lanes, d):
+    product(turn, state, work, lanes, d)
+    for group in range(0, lanes, WIDTH):
+        total = no_loss(now)
+        for i in range(d):
+            total = add_loss(total, work, i * lanes + group, curvature[i])
+        put(now, group, total)
+
+
+@njit
+def gradient_of(point, gradient, work, curvature, matrix, turn, batch, first, step, lanes, d, key0, key1):
+    if QUADRATIC:
+        product(matrix, point, gradient, lanes, d)
+    else:
+        product(turn, point, work, lanes, d)
+        for i in range(d):
+            for group in range(0, lanes, WIDTH):
+                slope_in_place(work, i * lanes + group, curvature[i])
+        product(matrix, work, gradient, lanes, d)
