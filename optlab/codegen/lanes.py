@@ -80,6 +80,8 @@ class Vector:
             number = float(other) if isinstance(self.kind, types.Float) else int(other)
             one = ir.Constant(_llvm(self.kind), number)
             return self._new(ir.Constant(self._type(), [one] * self.width) if self.width > 1 else one)
+        if other.kind in _WORDS and self.kind in (types.int32, types.uint32) and other.width == 1:  # numbers of 32 bits arrive in 64
+            other = Vector(self.builder, self.builder.trunc(other.value, ir.IntType(32)), self.kind, 1)
         if other.kind != self.kind and not (other.kind in _WORDS and self.kind in _WORDS):
             raise TypeError(f"{other.kind} meets {self.kind} in lanes: convert one of them")
         if other.width == self.width:

@@ -48,8 +48,16 @@ def initial_states(rule: Rule) -> np.ndarray:
 def philox_normals(rows: int, columns: int, seed: int, purpose: Purpose) -> np.ndarray:
     """An array of N(0, 1) numbers, float64: the row is the first counter word, column // 4 the block."""
     out = np.empty((rows, 4 * ((columns + 3) // 4)))
-    fill_normals(out, np.uint64(purpose), *stream_key(seed, None))
+    fill_normals(out, np.uint64(purpose), *stream_key(seed, None), np.uint64(0))
     return out[:, :columns]
+
+
+def scattered_starts(first: int, count: int, point: tuple[float, ...], scatter: float, key: tuple[Any, Any], dtype: Any) -> np.ndarray:
+    """Starting points of trajectories first .. first + count - 1: point + scatter * N(0, 1); flat, coordinate by coordinate."""
+    dim = len(point)
+    out = np.empty((count, 4 * ((dim + 3) // 4)))
+    fill_normals(out, np.uint64(Purpose.INITIALIZATION), *key, np.uint64(first))
+    return np.ascontiguousarray((np.array(point)[:, None] + scatter * out[:, :dim].T).astype(dtype)).ravel()
 
 
 def rotation_matrix(dim: int, seed: int) -> np.ndarray:

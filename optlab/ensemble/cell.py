@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from optlab.codegen.rules import constants_of, lowered
-from optlab.ensemble.bind import initial_states, kernel_data, learning_rates, step_table
-from optlab.ensemble.kernel import BLOCK, kernel, noise_kind, shape_of
+from optlab.ensemble.bind import initial_states, kernel_data, learning_rates, scattered_starts, step_table
+from optlab.ensemble.kernel import BLOCK, kernel, noise_kind, padded, shape_of, values_per_block
 from optlab.ensemble.philox import stream_key
 from optlab.ensemble.specs import Request
 from optlab.ensemble.statistics import COUNT, HIGH, LOW, M2, MEAN, NONFINITE, Counts, Tally, Tree, compiled
@@ -66,14 +66,15 @@ class Cell:
         self.lanes = LANES
         while shape != "rows" and self.lanes > 16 and states * self.dim * self.lanes * real.itemsize > STATE_BYTES:
             self.lanes //= 2
+        self.key = np.array(stream_key(r.seed, None if r.common else r.canonical()), np.uint64)
+        levels = np.append(np.array(sorted(r.reach, reverse=True), np.float64), -np.inf)
         with np.errstate(over="ignore"):
             self.head = (
-                self.lanes, r.steps, self.records, np.array(constants_of(r.rule), real), step_table(r.rule, self.rates).astype(real),
-                initial_states(r.rule).astype(real), np.array(r.problem.start.point, real), real.type(r.problem.start.scatter),
-                real.type(spread), real.type(dof), repeat, limit.view(f"u{real.itemsize}")[()], data.curvature, data.matrix, data.turn,
-                data.targets, batch, mode, np.array(stream_key(r.seed, None if r.common else r.canonical()), np.uint64),
-                np.array(sorted(r.reach, reverse=True), np.float64),
+                self.lanes, r.steps, np.append(self.records, -1), np.array(constants_of(r.rule), real), step_table(r.rule, self.rates).astype(real),
+                initial_states(r.rule).astype(real), np.array(r.problem.start.point, real), real.type(spread), real.type(dof), repeat,
+                limit.view(f"u{real.itemsize}")[()], data.curvature, data.matrix, data.turn, data.targets, batch, mode, *self.key, levels,
             )  # fmt: skip
+        self.states, self.shape, self.mode = len(lowered(r.rule).states), shape, mode
         self.kernel = kernel(r.rule.unbound(), r.problem, r.dtype, r.uniform_bits).run
         self.blocks = -(-r.trajectories // BLOCK)
         self.stop = np.zeros(1, np.int64)
@@ -125,7 +126,11 @@ class Cell:
         losses = np.empty(records * stride)
         snapshots = np.empty(records * dim * stride if watched else 0, self.real)
         since, passage = np.full(stride, -1, np.int64), np.full((len(r.reach), stride), -1, np.int64)
-        if not self.kernel(first, count, *self.head, losses, snapshots, since, passage, self.stop):
+        start, scattered = r.problem.start, np.empty(0, self.real)
+        if start.scatter:
+            scattered = scattered_starts(first, stride, start.point, start.scatter, self.key, self.real)
+        results = (losses, snapshots, since, passage.ravel(), self.stop)
+        if not self.kernel(first, count, stride, *self.head, scattered, *self._scratch(), *results, *self._row_scratch()):
             return None
         reductions = compiled()
         moments = np.empty((records, 6))
@@ -153,6 +158,29 @@ class Cell:
         """Add a chunk; those that are not next in order wait for what is before them."""
         self.pending[piece.first_block] = piece
         self.take_pending()
+
+    def _scratch(self) -> tuple[np.ndarray, ...]:
+        """State, work, gradient, point, draws, bound, losses now and the levels they aim at, of the trajectories side by side."""
+        real, word = self.real, f"u{self.real.itemsize}"
+        if self.shape == "rows":
+            width = padded(self.request.problem, self.request.dtype)
+            one = np.zeros(1)
+            return (np.zeros(self.states * width, real), *(np.zeros(width, real) for _ in range(4)), np.zeros(8, word), one, one)
+        rows, dense = self.lanes * self.dim, self.lanes * (self.dim + 3)
+        block = values_per_block(noise_kind(self.request.problem), self.request.uniform_bits)
+        work, gradient = (dense if self.shape == "dense" else 0), (0 if self.shape == "separable" else dense)
+        sizes = (self.states * rows, work, gradient, gradient and rows, (block + 1) * self.lanes)
+        return (*(np.zeros(size, real) for size in sizes), np.zeros(self.lanes, word), np.zeros(self.lanes), np.zeros(self.lanes))
+
+    def _row_scratch(self) -> tuple[np.ndarray, ...]:
+        """Fits, targets, picked rows, their order, random words and values, of one trajectory over rows."""
+        r, real = self.request, self.real
+        if not isinstance(r.problem, Rows):
+            return ()
+        most = r.problem.n if r.batch is None else r.batch
+        room = -(-max(most, 64) // 8) * 8
+        order = np.empty(r.problem.n if self.mode >= MODES["subset"] else 0, np.int64)
+        return np.zeros(room, real), np.zeros(room, real), np.arange(most), order, np.empty(32, np.uint64), np.empty(32, real)
 
     def take_pending(self) -> None:
         """Merge the chunks that are next in order."""

@@ -46,7 +46,7 @@ BITS, NEVER = {bits}
 WIDTH = {width}
 njit = partial(numba.njit, error_model="numpy")  # dividing by zero gives inf or nan, as in NumPy
 '''
-_BITS = {"float64": "np.uint64, np.uint64(0x7FFFFFFFFFFFFFFF)", "float32": "np.uint32, np.uint32(0x7FFFFFFF)"}
+_BITS = {"float64": "np.uint64, 0x7FFFFFFFFFFFFFFF", "float32": "np.uint32, 0x7FFFFFFF"}
 _SIZE = {"float64": 64, "float32": 32}
 
 #: The templates that make up each kind of kernel, in the order in which they are pasted.
@@ -89,16 +89,14 @@ def kernel_source(rule: Rule, problem: Problem, dtype: str, uniform_bits: int = 
     parts = [update_source(rule, printer), _problem_source(problem, printer), _noise_source(problem, uniform_bits), _advance(rule, shape)]
     quadratic = squared_error_weight(problem) is not None if isinstance(problem, Rows) else getattr(problem, "is_quadratic", False)
     constants = {
-        "STATES": len(lowered(rule).states), "WORK_ROWS": int(shape == "dense"), "GRADIENT_ROWS": int(shape != "separable"),
-        "POINT_ROWS": int(shape != "separable" and lowered(rule).point != theta), "QUADRATIC": bool(quadratic),
+        "STATES": len(lowered(rule).states), "QUADRATIC": bool(quadratic),
     } | {purpose.name: int(purpose) for purpose in Purpose}  # fmt: skip
     if isinstance(problem, Rows):
         constants["DIM"] = padded(problem, dtype)
     header = _HEADER.format(what=f"rule {rule.name} and problem {problem.name}", dtype=dtype, bits=_BITS[dtype], width=width_of(problem, dtype))
     bodies = "\n\n".join(template(_TEMPLATES / f"{name}.py") for name in _PARTS[shape])
-    for mark, lines in _marked(rule, shape).items():
-        bodies = bodies.replace(mark, lines)
-    return "\n\n".join([header, "\n".join(f"{k} = {v}" for k, v in constants.items()), printer.helpers(), *parts, bodies])
+    named = "\n".join(f"{k} = {v}" for k, v in constants.items())
+    return "\n\n".join([header, named, printer.helpers(), *parts, _fill(bodies, _marked(rule, problem))])
 
 
 def _counts(rule: Rule) -> tuple[list[str], list[str]]:
@@ -126,45 +124,91 @@ def _advance(rule: Rule, shape: str) -> str:
     new = [f"n{k}" for k in range(len(states))]
     lines.append(f"    {', '.join(new)} = update({', '.join(['g', *states, *numbers])})")
     lines += [f"    store(state, at{f' + plane * {k}' if k else ''}, {name})" for k, name in enumerate(new)]
-    lines.append("    return over | signed(load(bound, group, WIDTH) - (bits(n0) & int(NEVER)))")
+    lines.append("    return over | signed(load(bound, group, WIDTH) - (bits(n0) & NEVER))")
     if shape != "separable" and low.point != theta:
         lines += ["", "", "@traced", f"def look_at(state, point, at, plane, {', '.join(numbers)}):"]
         lines.append(f"    store(point, at, look({', '.join([*_states(rule), *numbers])}))")
     return "\n".join(lines) + "\n"
 
 
-def _marked(rule: Rule, shape: str) -> dict[str, str]:
+def _marked(rule: Rule, problem: Problem) -> dict[str, list[str]]:
     """The lines that stand for the marks of the loop's template."""
+    shape, point = shape_of(problem), lowered(rule).point
     constants, scalars = _counts(rule)
     numbers = "".join(f", {name}" for name in (*constants, *scalars))
-    pad = " " * 12
     unpack = [f"{name} = constants[{i}]" for i, name in enumerate(constants)]
     unpack += [f"{name} = table[step, {i}]" for i, name in enumerate(scalars)]
-    gradient, advance = [], []
+    at, where = ("state", []) if point == theta else ("point", [f"look_at(state, point, at, PLANE{numbers})"])
     if shape == "rows":
-        point = "state"
-        if lowered(rule).point != theta:
-            point = "point"
-            gradient += ["for at in range(0, DIM, WIDTH):", f"    look_at(state, point, at, DIM{numbers})"]
-        gradient.append(f"gradient_of({point}, gradient, matrix, picks, fits, goals, targets, size)")
-        advance = ["for at in range(0, DIM, WIDTH):", f"    over = advance(state, gradient, draws, bound, over, at, DIM, 0, at, F(0.0), noise{numbers})"]
-    elif shape != "separable":
-        point = "state"
-        if lowered(rule).point != theta:
-            point = "point"
-            gradient += ["for k in range(0, d * lanes, WIDTH):", f"    look_at(state, point, k, d * lanes{numbers})"]
-        gradient.append(f"gradient_of({point}, gradient, work, curvature, matrix, turn, batch, trajectory, step, lanes, d, key0, key1)")
+        return {
+            "unpack": unpack,
+            "gradient": [*_over("at", "DIM", where, "DIM"), f"gradient_of({at}, gradient, matrix, picks, fits, goals, targets, size)"],
+            "advance": [*_over("at", "DIM", [f"over = advance(state, gradient, draws, bound, over, at, DIM, 0, at, F(0.0), noise{numbers})"])],
+        }
     piece = "curvature[i]" if shape == "separable" else "F(0.0)"
-    inner = pad if shape == "rows" else pad + "    "
-    advance = advance or [
-        "for group in range(0, lanes, WIDTH):",
-        f"    over = advance(state, gradient, draws, bound, over, i * lanes + group, d * lanes, group, source + group, {piece}, noise{numbers})",
-    ]
+    block = ["for group in range(0, lanes, WIDTH):", "    draw_block(draws, group, lanes, trajectory, block, law, key0, key1)"]
+    refill = ["if place == PER_BLOCK:", *(f"    {line}" for line in block), "    place = 0", "    block += 1"]
+    draw = [*refill, "source = place * lanes", "place += 1"]
+    if noise_kind(problem) == "student_t":  # the mean of several draws, in the last row
+        draw = [
+            "source = PER_BLOCK * lanes", *_over("group", "lanes", ["fill(draws, source + group, F(0.0))"]), "for k in range(repeat):",
+            *(f"    {line}" for line in refill),
+            *(f"    {line}" for line in _over("group", "lanes", ["add_scaled(draws, source + group, F(1.0) / F(repeat), draws, place * lanes + group)"])),
+            "    place += 1",
+        ]  # fmt: skip
+    update = f"over = advance(state, gradient, draws, bound, over, i * lanes + group, d * lanes, group, source + group, {piece}, noise{numbers})"
     return {
-        "# --- unpack ---": f"\n{pad}".join(unpack or ["pass"]),
-        "# --- gradient ---": f"\n{pad}".join(gradient or ["pass"]),
-        "# --- advance ---": f"\n{inner}".join(advance),
+        "unpack": unpack,
+        "losses": _losses(shape),
+        "gradient": [] if shape == "separable" else [*_over("at", "d * lanes", where, "d * lanes"), *_gradient(shape, at, problem)],
+        "draw": ["if noise > F(0.0):", *(f"    {line}" for line in draw)],
+        "advance": _over("group", "lanes", [update]),
     }
+
+
+def _over(name: str, end: str, lines: list[str], plane: str = "") -> list[str]:
+    """A loop over vectors, if there is anything in it."""
+    return [f"for {name} in range(0, {end}, WIDTH):", *(f"    {line.replace('PLANE', plane)}" for line in lines)] if lines else []
+
+
+def _losses(shape: str) -> list[str]:
+    """Lines that put the losses of all lanes into ``now``."""
+    if shape in ("fresh", "expression"):
+        return _over("group", "lanes", ["put_loss(now, state, group, lanes)"])
+    values = "state" if shape == "separable" else "work"
+    product = [] if shape == "separable" else ["product(turn, state, work, lanes, d)"]
+    return product + _over(
+        "group", "lanes", ["total_ = no_loss(now)", "for i in range(d):", f"    total_ = add_loss(total_, {values}, i * lanes + group, curvature[i])", "put(now, group, total_)"]
+    )
+
+
+def _gradient(shape: str, at: str, problem: Problem) -> list[str]:
+    """Lines that put the gradients at ``at`` of all lanes into ``gradient``."""
+    if shape == "expression":
+        return _over("group", "lanes", [f"put_gradient(gradient, {at}, group, lanes)"])
+    if shape == "fresh":
+        sample = f"add_sample(gradient, {at}, group, lanes, trajectory, step * batch + k, key0, key1)"
+        return [
+            *_over("at", "d * lanes", ["fill(gradient, at, F(0.0))"]), "for k in range(batch):",
+            *(f"    {line}" for line in _over("group", "lanes", [sample])), *_over("at", "d * lanes", ["scale_row(gradient, at, F(1.0) / F(batch))"]),
+        ]  # fmt: skip
+    if getattr(problem, "is_quadratic", False):
+        return [f"product(matrix, {at}, gradient, lanes, d)"]
+    slopes = ["for i in range(d):", *(f"    {line}" for line in _over("group", "lanes", ["slope_in_place(work, i * lanes + group, curvature[i])"]))]
+    return [f"product(turn, {at}, work, lanes, d)", *slopes, "product(matrix, work, gradient, lanes, d)"]
+
+
+def _fill(text: str, marked: dict[str, list[str]]) -> str:
+    """The template with its marks replaced, each line as deep as its mark."""
+    lines = []
+    for line in text.split("\n"):
+        mark = line.strip().removeprefix("# --- ").removesuffix(" ---")
+        if line.strip() == f"# --- {mark} ---":
+            pad = line[: len(line) - len(line.lstrip())]
+            lines += [pad + new for new in marked[mark]] or [pad + "pass"]
+        else:
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def _noise_source(problem: Problem, uniform_bits: int) -> str:

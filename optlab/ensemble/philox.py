@@ -55,12 +55,12 @@ def _block_of_normals(out: Any, place: Any, row: Any, block: Any, purpose: Any, 
 
 
 @njit
-def fill_normals(out, purpose, k0, k1):  # type: ignore[no-untyped-def]
-    """Fill a float64 array whose rows have a multiple of four columns with N(0, 1) numbers: a row is a trajectory."""
+def fill_normals(out, purpose, k0, k1, first):  # type: ignore[no-untyped-def]
+    """Fill a float64 array whose rows have a multiple of four columns with N(0, 1) numbers: row r is trajectory first + r."""
     flat = out.ravel()
     for row in range(out.shape[0]):
         for block in range(out.shape[1] // 4):
-            _block_of_normals(flat, row * out.shape[1] + 4 * block, row, block, purpose, uint64(k0), uint64(k1))
+            _block_of_normals(flat, row * out.shape[1] + 4 * block, first + uint64(row), block, purpose, uint64(k0), uint64(k1))
 
 
 def stream_key(seed: int, spec: str | None) -> tuple[np.uint32, np.uint32]:

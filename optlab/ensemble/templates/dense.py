@@ -65,25 +65,3 @@ def product(matrix, values, target, lanes, d):
             for j in range(d):
                 a0, a1, a2, a3 = add_products(a0, a1, a2, a3, matrix, i * d + j, d, values, j * lanes + group)
             put_four(target, i * lanes + group, lanes, a0, a1, a2, a3)
-
-
-@njit
-def loss_of(state, work, curvature, turn, targets, now, lanes, d):
-    product(turn, state, work, lanes, d)
-    for group in range(0, lanes, WIDTH):
-        total = no_loss(now)
-        for i in range(d):
-            total = add_loss(total, work, i * lanes + group, curvature[i])
-        put(now, group, total)
-
-
-@njit
-def gradient_of(point, gradient, work, curvature, matrix, turn, batch, first, step, lanes, d, key0, key1):
-    if QUADRATIC:
-        product(matrix, point, gradient, lanes, d)
-    else:
-        product(turn, point, work, lanes, d)
-        for i in range(d):
-            for group in range(0, lanes, WIDTH):
-                slope_in_place(work, i * lanes + group, curvature[i])
-        product(matrix, work, gradient, lanes, d)

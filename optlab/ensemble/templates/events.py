@@ -1,9 +1,6 @@
-"""Noting when a run diverges or first reaches a level."""
+"""Noting when a run diverges."""
 
 # ruff: noqa: F821
-import numpy as np
-from numba import njit
-
 from optlab.codegen.lanes import traced
 
 
@@ -18,22 +15,16 @@ def some_over(over):
     return any_of(over < 0)
 
 
-@njit
-def mark_diverged(magnitudes, bound, since, begin, step, lanes, d):
-    """Note the step of each run that has gone beyond its bound, and look at that run no more."""
-    for lane in range(lanes):
-        for i in range(d):
-            if (magnitudes[i * lanes + lane] & NEVER) > bound[lane]:
-                since[begin + lane] = step
-                bound[lane] = NEVER
-                break
+@traced
+def note_diverged(state, bound, since, at, group, run, step):
+    """Note the step of each run that has gone beyond its bound in this coordinate."""
+    before = load(since, run, WIDTH)
+    beyond = (bits(load(state, at, WIDTH)) & NEVER) > load(bound, group, WIDTH)
+    store(since, run, select(beyond & (before < 0), step, before))
 
 
-@njit
-def mark_reached(now, goal, level, levels, passage, begin, step, lanes):
-    """Note the step of each run whose loss has come down to its next level, and aim at the one after."""
-    for lane in range(lanes):
-        while level[lane] < levels.shape[0] and now[lane] <= levels[level[lane]]:
-            passage[level[lane], begin + lane] = step
-            level[lane] += 1
-        goal[lane] = levels[level[lane]] if level[lane] < levels.shape[0] else -np.inf
+@traced
+def look_away(bound, since, group, run):
+    """Look no more at the runs that have diverged."""
+    limits = load(bound, group, WIDTH)
+    store(bound, group, select(load(since, run, WIDTH) >= 0, spread(NEVER, limits), limits))

@@ -1,8 +1,6 @@
 """The loss of problems whose objective is one expression of the coordinates: ``objective_at`` is generated."""
 
 # ruff: noqa: F821
-from numba import njit
-
 from optlab.codegen.lanes import traced
 
 
@@ -10,9 +8,3 @@ from optlab.codegen.lanes import traced
 @traced
 def put_loss(now, state, group, lanes):
     store(now, group, widen(spread(objective_at(state, group, lanes), load(state, group, WIDTH))))
-
-
-@njit
-def loss_of(state, work, curvature, turn, targets, now, lanes, d):
-    for group in range(0, lanes, WIDTH):
-        put_loss(now, state, group, lanes)

@@ -35,10 +35,10 @@ def value_blocks(values, trajectory, block, law, key0, key1):
 
 
 @traced
-def start_blocks(values, trajectory, block, key0, key1):
-    place = count_up(block, AHEAD)
-    for q, value in enumerate(normals(rounds(trajectory, place, 0, INITIALIZATION, key0, key1), F)):
-        store(values, q * AHEAD, value)
+def note_diverged_one(state, bound, since, i, run, step):
+    before = load(since, run, 1)
+    beyond = (bits(load(state, i, 1)) & NEVER) > load(bound, 0, 1)
+    store(since, run, select(beyond & (before < 0), step, before))
 
 
 @traced
@@ -109,7 +109,7 @@ def gradient_of(point, gradient, matrix, picks, fits, goals, targets, size):
 
 
 @njit
-def loss_of(state, apart, matrix, turn, best, least, targets, fits, goals):
+def loss_of(state, apart, matrix, turn, best, targets, fits, goals):
     """The loss over the whole table. For least squares ``least + c |R (theta - best)|^2``, R (in ``turn``) the table's triangular factor."""
     total_ = 0.0
     if QUADRATIC:
@@ -118,7 +118,7 @@ def loss_of(state, apart, matrix, turn, best, least, targets, fits, goals):
         for i in range(turn.shape[0] // DIM):
             fit = float(dot(turn, i * DIM, apart))
             total_ += fit * fit
-        return least + total_
+        return float(best[DIM]) + total_
     n = targets.shape[0]
     size = fits.shape[0] // WIDTH * WIDTH
     for first in range(0, n, size):
@@ -135,69 +135,45 @@ def loss_of(state, apart, matrix, turn, best, least, targets, fits, goals):
 
 @njit(nogil=True, cache=True)
 def run(
-    first, count, lanes, steps, records, constants, table, initial, start, scatter, noise, law, repeat, limit,
-    best, matrix, turn, targets, batch, mode, key, levels, losses, snapshots, since, passage, stop,
+    first, count, stride, lanes, steps, records, constants, table, initial, start, noise, law, repeat, limit,
+    best, matrix, turn, targets, batch, mode, key0, key1, levels,
+    scattered, state, work, gradient, point, draws, bound, now, goal, losses, snapshots, since, passage, stop,
+    fits, goals, picks, order, words, values,
 ):  # fmt: skip
     """Simulate trajectories first .. first + count - 1: their losses and coordinates at the recorded steps, and when they diverged.
 
     Returns False if ``stop`` was set meanwhile: then the results are not complete.
     """
     d, n = start.shape[0], targets.shape[0]
-    stride = since.shape[0]
-    tracked = levels.shape[0] > 0
-    least = 0.0
-    if QUADRATIC:
-        least = best[DIM]
-    state = np.zeros(STATES * DIM, F)
-    magnitudes = state.view(BITS)
-    apart, gradient, point, draws = np.zeros(DIM, F), np.zeros(DIM, F), np.zeros(DIM, F), np.zeros(DIM, F)
-    most = n if mode == FULL else batch
-    room = (max(most, 64) + WIDTH - 1) // WIDTH * WIDTH
-    fits, goals = np.zeros(room, F), np.zeros(room, F)
-    picks = np.zeros(most, np.int64)
-    order = np.empty(n if mode >= SUBSET else 0, np.int64)
-    words, values = np.empty(4 * AHEAD, np.uint64), np.empty(4 * AHEAD, F)
-    bound = np.empty(WIDTH, BITS)
-    now, goal, level = np.empty(1, np.float64), np.empty(1, np.float64), np.empty(1, np.int64)
-    key0, key1 = key[0], key[1]
-    for k in range(picks.shape[0]):
-        picks[k] = k
     for lane in range(count):
         trajectory = first + lane
-        for k in range(STATES * DIM):
-            state[k] = F(0.0)
         for i in range(d):
-            if scatter > F(0.0) and i % (4 * AHEAD) == 0:
-                start_blocks(values, trajectory, i // 4, key0, key1)
-            state[i] = start[i]
-            if scatter > F(0.0):
-                state[i] += scatter * values[(i % 4) * AHEAD + (i // 4) % AHEAD]
+            state[i] = scattered[i * stride + lane] if scattered.shape[0] > 0 else start[i]
             for s in range(1, STATES):
                 state[s * DIM + i] = initial[s - 1]
         for k in range(order.shape[0]):
             order[k] = k
         for k in range(WIDTH):
             bound[k] = limit
-        level[0] = 0
-        goal[0] = levels[0] if tracked else -np.inf
-        r, word, value = 0, 0, 0
+        level, r, word, value = 0, 0, 0, 0
         for step in range(steps + 1):
-            recorded = r < records.shape[0] and records[r] == step
-            if recorded or tracked:
-                now[0] = loss_of(state, apart, matrix, turn, best, least, targets, fits, goals)
+            recorded = records[r] == step
+            if recorded or levels.shape[0] > 1:
+                loss = loss_of(state, work, matrix, turn, best, targets, fits, goals)
                 if recorded:
-                    losses[r * stride + lane] = now[0]
+                    losses[r * stride + lane] = loss
                     if snapshots.shape[0] > 0:
                         for i in range(d):
                             snapshots[(r * d + i) * stride + lane] = state[i]
                     r += 1
-                if now[0] <= goal[0]:
-                    mark_reached(now, goal, level, levels, passage, lane, step, 1)
+                while level < levels.shape[0] - 1 and loss <= levels[level]:
+                    passage[level * stride + lane] = step
+                    level += 1
             if step == steps:
                 break
             if stop[0] != 0:
                 return False
-            size, begin = most, 0
+            size, begin = picks.shape[0], 0
             if mode == RESHUFFLE:
                 begin = step % ((n + batch - 1) // batch) * batch
                 size = min(batch, n - begin)
@@ -232,7 +208,9 @@ def run(
             over = nothing_over(bound)
             # --- advance ---
             if some_over(over):
-                mark_diverged(magnitudes, bound, since, lane, step + 1, 1, d)
-                for k in range(1, WIDTH):
-                    bound[k] = bound[0]
+                for i in range(d):
+                    note_diverged_one(state, bound, since, i, lane, step + 1)
+                if since[lane] >= 0:
+                    for k in range(WIDTH):
+                        bound[k] = NEVER
     return True

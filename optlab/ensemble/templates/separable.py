@@ -1,8 +1,6 @@
 """Losses of ``f = sum_i phi(theta_i; lam_i)``; the gradient of a coordinate is taken where it is used."""
 
 # ruff: noqa: F821
-from numba import njit
-
 from optlab.codegen.lanes import traced
 
 
@@ -20,12 +18,3 @@ def add_loss(total, values, at, lam):
 @traced
 def put(now, group, value):
     store(now, group, value)
-
-
-@njit
-def loss_of(state, work, curvature, turn, targets, now, lanes, d):
-    for group in range(0, lanes, WIDTH):
-        total = no_loss(now)
-        for i in range(d):
-            total = add_loss(total, state, i * lanes + group, curvature[i])
-        put(now, group, total)
