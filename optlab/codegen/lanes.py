@@ -1,6 +1,6 @@
 """Lanes: code over SIMD vectors by construction, traced from plain Python functions.
 
-A :func:`traced` function is ordinary Python over numbers and arrays: ``load``, arithmetic, ``fma``, ``select``, ``store``.
+A traced function (:mod:`optlab.codegen.tracing`) is ordinary Python over numbers and arrays: ``load``, arithmetic, ``fma``, ``select``, ``store``.
 Called from Numba code it is run once, at compile time, on :class:`Vector` values that write down LLVM's vector
 instructions as they are combined; called from Python it computes on plain numbers, one lane at a time. So the mathematics
 is written once, nothing is left to an auto-vectorizer, compiling takes little more than LLVM's own time, and the order of
@@ -13,18 +13,16 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from fractions import Fraction
 from functools import cache
-from inspect import signature as python_signature
 from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
 from numba.core import types
 from numba.core.datamodel import models
-from numba.core.extending import intrinsic, register_model
-from numba.core.typing.templates import signature
+from numba.core.extending import register_model
 
 
 @cache
@@ -45,10 +43,10 @@ class Lanes(types.Type):
 @register_model(Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Lanes) -> None:
-        super().__init__(manager, kind, ir.VectorType(_llvm(kind.dtype), kind.width))
+        super().__init__(manager, kind, ir.VectorType(llvm_type(kind.dtype), kind.width))
 
 
-def _llvm(dtype: Any) -> ir.Type:
+def llvm_type(dtype: Any) -> ir.Type:
     if dtype == types.float64:
         return ir.DoubleType()
     if dtype == types.float32:
@@ -71,14 +69,14 @@ class Vector:
         return Vector(self.builder, value, self.kind if kind is None else kind, self.width)
 
     def _type(self, kind: Any = None) -> ir.Type:
-        one = _llvm(self.kind if kind is None else kind)
+        one = llvm_type(self.kind if kind is None else kind)
         return ir.VectorType(one, self.width) if self.width > 1 else one
 
     def like(self, other: Any) -> Vector:
         """``other`` as a vector of this kind and width: a number stands in every lane."""
         if not isinstance(other, Vector):
             number = float(other) if isinstance(self.kind, types.Float) else int(other)
-            one = ir.Constant(_llvm(self.kind), number)
+            one = ir.Constant(llvm_type(self.kind), number)
             return self._new(ir.Constant(self._type(), [one] * self.width) if self.width > 1 else one)
         if other.kind in _WORDS and self.kind in (types.int32, types.uint32) and other.width == 1:  # numbers of 32 bits arrive in 64
             other = Vector(self.builder, self.builder.trunc(other.value, ir.IntType(32)), self.kind, 1)
@@ -371,7 +369,7 @@ def spread(x: Any, like: Any) -> Any:
     return like.like(x) if isinstance(like, Vector) else x
 
 
-class _Array:
+class VectorArray:
     """A contiguous one-dimensional array in code that is being written."""
 
     def __init__(self, builder: Any, data: Any, kind: Any) -> None:
@@ -394,12 +392,12 @@ class _Array:
 
 def load(array: Any, index: Any, width: int) -> Any:
     """``width`` consecutive numbers of a one-dimensional array, from ``index`` on (in Python: the one number there)."""
-    return array.load(index, width) if isinstance(array, _Array) else array[index]
+    return array.load(index, width) if isinstance(array, VectorArray) else array[index]
 
 
 def store(array: Any, index: Any, value: Any) -> None:
     """Write a vector (in Python: a number) to a one-dimensional array, from ``index`` on."""
-    if isinstance(array, _Array):
+    if isinstance(array, VectorArray):
         array.store(index, value)
     else:
         array[index] = value
@@ -421,100 +419,9 @@ def unsigned(x: Any) -> Any:
 
 def zeros(like: Any, width: int, real: Any) -> Any:
     """A vector of zeros of NumPy's type ``real``; ``like`` is anything in the code that is being written."""
-    if not isinstance(like, (Vector, _Array)):
+    if not isinstance(like, (Vector, VectorArray)):
         return real(0)
     return Vector(like.builder, None, getattr(types, np.dtype(real).name), width).like(0)
-
-
-def _enter(context: Any, builder: Any, kind: Any, value: Any) -> Any:
-    """An argument of a traced function as its body sees it."""
-    if isinstance(kind, types.Array):
-        if kind.ndim != 1 or kind.layout != "C":
-            raise TypeError(f"a traced function takes contiguous one-dimensional arrays, not {kind}")
-        return _Array(builder, context.make_array(kind)(context, builder, value).data, kind.dtype)
-    if isinstance(kind, Lanes):
-        return Vector(builder, value, kind.dtype, kind.width)
-    if isinstance(kind, types.BaseTuple):
-        parts = [builder.extract_value(value, k) for k in range(len(kind))]
-        return tuple(_enter(context, builder, item, part) for item, part in zip(kind, parts, strict=True))
-    if kind == types.boolean:
-        return Vector(builder, builder.trunc(value, ir.IntType(1)) if value.type.width > 1 else value, kind, 1)
-    if isinstance(kind, types.Integer) and kind.bitwidth < 64:
-        value, kind = (
-            context.cast(builder, value, kind, types.int64 if kind.signed else types.uint64),
-            types.int64 if kind.signed else types.uint64,
-        )
-    return Vector(builder, value, kind, 1)
-
-
-def _leave(value: Any) -> Any:
-    """Numba's type of a traced function's result."""
-    if value is None:
-        return types.void
-    if isinstance(value, tuple):
-        return (
-            types.Tuple([_leave(item) for item in value])
-            if len({str(_leave(v)) for v in value}) > 1
-            else types.UniTuple(_leave(value[0]), len(value))
-        )
-    return Lanes(value.kind, value.width) if value.width > 1 else value.kind
-
-
-def _plain(kind: Any) -> Any:
-    if isinstance(kind, types.Literal):
-        return kind.literal_type
-    return kind
-
-
-def traced(function: Callable[..., Any]) -> Any:
-    """Make a plain Python function over lanes callable from Numba code; see the module's text.
-
-    Integers arrive as 64-bit; arrays must be one-dimensional and contiguous; the result is a number, lanes, a tuple of
-    them, or nothing. Other traced functions are called as ``other.body`` would be: as plain Python.
-    """
-    names = ", ".join(python_signature(function).parameters)
-
-    def typing(typingctx: Any, *args: Any) -> Any:
-        kinds = [_plain(kind) for kind in args]
-        result = _result(function, kinds)
-
-        def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-            entered = [_enter(context, builder, kind, value) for kind, value in zip(sig.args, values, strict=True)]
-            out = function(*entered)
-            if out is None:
-                return context.get_dummy_value()
-            if isinstance(out, tuple):
-                return context.make_tuple(builder, sig.return_type, [item.value for item in out])
-            return out.value
-
-        return signature(result, *kinds), codegen
-
-    space: dict[str, Any] = {"typing": typing}
-    exec(f"def {function.__name__}(typingctx, {names}):\n    return typing(typingctx, {names})", space)
-    made = intrinsic(space[function.__name__])
-    made.body = function
-    return made
-
-
-def _result(function: Callable[..., Any], kinds: Sequence[Any]) -> Any:
-    """Run the function on stand-ins, in a function that is thrown away, to learn the type of what it returns."""
-    module = ir.Module()
-    scratch = ir.Function(module, ir.FunctionType(ir.VoidType(), []), "scratch")
-    builder = ir.IRBuilder(scratch.append_basic_block())
-    return _leave(function(*(_stand_in(builder, kind) for kind in kinds)))
-
-
-def _stand_in(builder: Any, kind: Any) -> Any:
-    if isinstance(kind, types.BaseTuple):
-        return tuple(_stand_in(builder, item) for item in kind)
-    if isinstance(kind, types.Array):
-        return _Array(builder, ir.Constant(_llvm(kind.dtype).as_pointer(), None), kind.dtype)
-    if isinstance(kind, Lanes):
-        vector = ir.VectorType(_llvm(kind.dtype), kind.width)
-        return Vector(builder, ir.Constant(vector, ir.Undefined), kind.dtype, kind.width)
-    if isinstance(kind, types.Integer) and kind.bitwidth < 64:
-        kind = types.int64 if kind.signed else types.uint64
-    return Vector(builder, ir.Constant(_llvm(kind), ir.Undefined), kind, 1)
 
 
 def maximum(x: Any, y: Any) -> Any:

@@ -156,9 +156,7 @@ class Printer:
             self.powers.add(int(exponent))
             return f"power{int(exponent)}({self(base)})"
         if exponent.is_Rational and exponent.q == 2 and exponent.p < 16:
-            return (
-                f"{self.operand(base ** ((exponent.p - 1) // 2))} * {self.root(base)}" if exponent.p > 1 else self.root(base)
-            )
+            return f"{self.operand(base ** ((exponent.p - 1) // 2))} * {self.root(base)}" if exponent.p > 1 else self.root(base)
         return self.general_power(base, exponent)
 
     def piecewise(self, e: sp.Piecewise) -> str:

@@ -17,6 +17,7 @@ from optlab.errors import InputError
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Problem, Rows, Separable
 
+
 def learning_rates(schedule: Schedule | float | str, steps: int) -> np.ndarray:
     """alpha of every step as float64, shape (steps,). A number means the constant schedule."""
     schedule = schedules.as_schedule(schedule)

@@ -251,7 +251,11 @@ class Cell:
         by_step = np.cumsum(counts.reached, axis=1)[order]
         at = np.minimum(self.asked // counts.width, by_step.shape[1] - 1)
         out: dict[str, Any] = {
-            "reached": (("level", "step"), by_step[:, at].astype(np.float64), {"long_name": "runs whose loss has been at or below the level"}),
+            "reached": (
+                ("level", "step"),
+                by_step[:, at].astype(np.float64),
+                {"long_name": "runs whose loss has been at or below the level"},
+            )
         }
         if self.request.quantiles:
             times = counts.passage_quantiles(self.request.quantiles, runs)[order]

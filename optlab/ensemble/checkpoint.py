@@ -55,7 +55,9 @@ class Checkpoint:
         try:
             write_atomically(self.path, buffer.getvalue())
         except OSError as error:
-            raise StoreError(f"checkpoint {self.path} cannot be written ({error.strerror}): name a file in a folder you can write to") from None
+            raise StoreError(
+                f"checkpoint {self.path} cannot be written ({error.strerror}): name a file in a folder you can write to"
+            ) from None
 
     def remove(self) -> None:
         """The launch is complete."""
@@ -92,13 +94,16 @@ def _restore(cell: Cell, held: dict[str, np.ndarray]) -> None:
     for key in [key for key in held if key.startswith("piece-") and key.endswith("-losses")]:
         name = key.removesuffix("-losses")
         first, count, level = (int(part) for part in name.split("-")[1:])
-        pairs = [
-            (held[f"{name}-{what}0"], held[f"{name}-{what}1"]) if f"{name}-{what}0" in held else None for what in ("kept", "outcomes")
-        ]
+        pairs = [(held[f"{name}-{what}0"], held[f"{name}-{what}1"]) if f"{name}-{what}0" in held else None for what in ("kept", "outcomes")]
         cell.pending[first // BLOCK] = Piece(first, count, level, held[key], held.get(f"{name}-coordinates"), *pairs)
     if "count-rows" in held:
         counts = {key.removeprefix("count-"): value for key, value in held.items() if key.startswith("count-")}
         cell.spare.put(Tally.of(counts, cell.new_tally()))
-    for key, target in (("theta", cell.kept_theta), ("loss", cell.kept_loss), ("diverged_at", cell.diverged_at), ("final_loss", cell.final_loss)):
+    for key, target in (
+        ("theta", cell.kept_theta),
+        ("loss", cell.kept_loss),
+        ("diverged_at", cell.diverged_at),
+        ("final_loss", cell.final_loss),
+    ):
         if f"run-{key}" in held:
             target[...] = held[f"run-{key}"]

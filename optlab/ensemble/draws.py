@@ -27,7 +27,14 @@ LOG = (
     0.2500180254007043, -0.22238859360158406, 0.1998035309755521, -0.17910364226667205, 0.16588652193091352, -0.17459877074630364,
     0.17088365443140474, -0.08753288562097995,
 )  # fmt: skip
-SIN = (-0.1666666666652861, 0.008333333322438576, -0.00019841266978123083, 2.7556973108218247e-06, -2.5030929311821546e-08, 1.541952440572893e-10)
+SIN = (
+    -0.1666666666652861,
+    0.008333333322438576,
+    -0.00019841266978123083,
+    2.7556973108218247e-06,
+    -2.5030929311821546e-08,
+    1.541952440572893e-10,
+)
 COS = (
     -0.49999999999993117, 0.04166666666595422, -0.0013888888863934472, 2.4801583156378786e-05, -2.755695075723881e-07,
     2.0858735233745333e-09, -1.1012492364608089e-11,
@@ -80,7 +87,7 @@ def direction(word: Any, number: Any) -> tuple[Any, Any]:
     """Cosine and sine of a uniform angle: 31 bits choose it in (-pi/2, pi/2), the first bit the sign of the cosine."""
     if number is np.float32:
         half = narrow(word)
-        angle = fma(to_float(signed32(half << 1), number), number(math.pi / 2**32), number(math.pi / 2**32))
+        angle = fma(to_float(signed32((half << 1) ^ 0x80000000), number), number(math.pi / 2**32), number(math.pi / 2**32))
         square = angle * angle
         sine = fma(angle * square, horner(square, SIN_SINGLE, number), angle)
         cosine = fma(square, horner(square, COS_SINGLE, number), number(1))

@@ -17,7 +17,11 @@ Waiting = deque[tuple[Cell, "Future[Piece | None]"]]
 
 
 def execute(
-    cells: Sequence[Cell], workers: int, progress: Callable[[int, int], None] | None = None, checkpoint: Path | None = None, chunk: int | None = None
+    cells: Sequence[Cell],
+    workers: int,
+    progress: Callable[[int, int], None] | None = None,
+    checkpoint: Path | None = None,
+    chunk: int | None = None,
 ) -> None:
     """Run every cell to its end. The numbers depend neither on ``workers`` nor on ``chunk`` (blocks of 64 taken at once)."""
     kept = Checkpoint(checkpoint, cells) if checkpoint is not None else None

@@ -19,7 +19,9 @@ from optlab.objectives import Problem, Rows, Start
 PLACES = ("rule", "schedule", "problem")  #: what an axis may be an option of, where a bare name is not enough
 
 
-def points(rule: Rule | str, problem: Problem | str, schedule: Schedule | float | str, batch: int | None, axes: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
+def points(
+    rule: Rule | str, problem: Problem | str, schedule: Schedule | float | str, batch: int | None, axes: Mapping[str, Sequence[Any]]
+) -> list[dict[str, Any]]:
     """The arguments (rule, problem, schedule, batch) of every point of the grid, the last axis running fastest.
 
     An axis is ``batch``, ``alpha`` (the constant learning rate), an option of the rule (``beta``), of the schedule
@@ -91,7 +93,9 @@ def remade(problem: Problem, options: Mapping[str, Any]) -> Problem:
     return dataclasses.replace(problem, **changes, options=dict(problem.options) | dict(options))
 
 
-def assemble(axes: Mapping[str, Sequence[Any]], cells: Sequence[dict[str, Any]], coords: dict[str, Any], attrs: dict[str, Any]) -> xr.Dataset:
+def assemble(
+    axes: Mapping[str, Sequence[Any]], cells: Sequence[dict[str, Any]], coords: dict[str, Any], attrs: dict[str, Any]
+) -> xr.Dataset:
     """One dataset from the variables of every cell; the axes come first among the dimensions."""
     shape = tuple(len(values) for values in axes.values())
     data = {}

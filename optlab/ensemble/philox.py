@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numba import int64, njit, uint32, uint64
 
-from optlab.codegen.lanes import store, traced
+from optlab.codegen.lanes import store
+from optlab.codegen.tracing import traced
 from optlab.ensemble.draws import normals
 from optlab.errors import InputError
 

@@ -12,7 +12,7 @@ import optlab as ol
 from tests.ensemble.interpreted import interpret
 
 NAMES = (
-    "x0 x1 theta point gradient lane lanes LANES STATES F math np i j row work state new parts losses objective full_gradient power2 "
+    "x0 x1 theta point gradient group lanes WIDTH STATES fma select bits real load store exp sqrt total normals rounds at uniform_draw NEVER BITS F math np i j row work state new parts losses objective full_gradient power2 "
     "power3 "
     "range abs_ z y lam alpha g t L n B T sigma first step key0 e w b"
 ).split()
@@ -21,14 +21,14 @@ NAMES = (
 @pytest.mark.parametrize("name", NAMES)
 def test_a_coordinate_may_have_any_name(name):
     problem = ol.problems.symbolic(f"{name}**3*v + sqrt(1 + {name}**2)*v**2 + v*abs({name})", coordinates=[name, "v"], theta0=[0.5, -2.0])
-    space = interpret(ol.rules.get("sgd"), problem, None, lanes=1)
+    space = interpret(ol.rules.get("sgd"), problem, None)
     x, v = 0.5, -2.0
-    theta, gradient, losses = np.array([[x], [v]]), np.empty((2, 1)), np.empty(1)
-    space["gradient_block"](theta, gradient, None, None, None, None, None, 1, 0, 0, 0, 0, 0)
-    space["loss_block"](theta, losses, None, None, None, None)
-    root = math.sqrt(1 + x * x)
+    theta, gradient, losses = np.array([x, v]), np.empty(2), np.empty(1)
+    space["put_gradient"](gradient, theta, 0, 1)
+    space["put_loss"](losses, theta, 0, 1)
+    root = math.sqrt(1 + x**2)
     assert losses[0] == pytest.approx(x**3 * v + root * v**2 + abs(x) * v, rel=1e-14)
-    assert gradient[:, 0] == pytest.approx([3 * x**2 * v + x / root * v**2 + v, x**3 + 2 * root * v + abs(x)], rel=1e-14)
+    assert gradient == pytest.approx([3 * x**2 * v + x / root * v**2 + v, x**3 + 2 * root * v + abs(x)], rel=1e-14)
 
 
 SOURCES = """

@@ -18,7 +18,7 @@ from optlab.ensemble.purposes import Purpose
 from optlab.errors import InputError
 from optlab.objectives import Rows, Start
 from optlab.symbols import z
-from tests.ensemble.interpreted import interpret
+from tests.ensemble.interpreted import interpret, interpreted_cell
 from tests.oracles import philox as twin
 
 # Random123, tests/kat_vectors, "philox4x32 10": counter, key, output
@@ -80,17 +80,19 @@ def test_purposes_are_distinct_and_as_the_twin_has_them():
 
 
 def test_templates_draw_only_for_registered_purposes():
+    """Every call of the generator: trajectory first, the purpose last, its block in 64 bits between them."""
     used = set()
     for path in Path(next(iter(optlab.ensemble.templates.__path__))).glob("*.py"):
-        text = path.read_text()
-        calls = re.findall(r"philox\((.*)\)", text)
-        for call in calls:
-            assert re.fullmatch(r"uint32\(first \+ lane\), uint32\(step\), uint32\(\w+\), uint32\((purpose|[A-Z]+)\), key0, key1", call), (
-                call
-            )
-            used |= set(re.findall(r"uint32\(([A-Z]+)\)", call))
-        used |= set(re.findall(r"(?:add_normals|shuffle)\(.*?([A-Z]{4,}), key0, key1\)", text))
-    assert used == {"NOISE", "BATCH", "PERMUTATION", "INITIALIZATION", "DATA"}
+        for call in re.findall(r"rounds\((.*), key0, key1\)", path.read_text()):
+            who, low, high, purpose = re.fullmatch(r"(.*), (\w+) & 0xFFFFFFFF, (\w+) >> 32, (\w+)", call).groups()
+            assert who in ("count_up(first + group, WIDTH)", "trajectory")
+            assert low == high
+            used.add(purpose)
+    assert used == {"NOISE", "DATA", "purpose"}
+    rows = (Path(next(iter(optlab.ensemble.templates.__path__))) / "rows.py").read_text()
+    assert re.findall(r"word_blocks\(words, trajectory, word // 4, (.*), key0, key1\)", rows) == [
+        "BATCH", "BATCH if mode == SUBSET else PERMUTATION",
+    ]  # fmt: skip
 
 
 def table(sampling, n, dim, noise):
@@ -100,68 +102,60 @@ def table(sampling, n, dim, noise):
     )  # fmt: skip
 
 
-COUNTED = {
-    "separable": (
-        lambda: ol.problems.quadratic(condition_number=3, dim=9, noise=1.0, theta0="normal"),
-        3,
-        0,
-        {"NOISE": 3, "INITIALIZATION": 3},
-    ),
-    "expression": (lambda: ol.problems.symbolic("x**2 + w**2", noise=1.0, theta0="normal"), 1, 0, {"NOISE": 1, "INITIALIZATION": 1}),
-    "fresh": (lambda: ol.problems.line_fit(theta0="normal", label_noise=1), 5, 0, {"DATA": 5, "INITIALIZATION": 1}),
-    "full": (lambda: table("replacement", 7, 5, 1.0), 5, 0, {"NOISE": 2, "INITIALIZATION": 2}),
-    "replacement": (lambda: table("replacement", 7, 5, 1.0), 9, 1, {"NOISE": 2, "BATCH": 3, "INITIALIZATION": 2}),
-    "subset": (lambda: table("subset", 7, 5, 1.0), 5, 2, {"NOISE": 2, "BATCH": 2, "INITIALIZATION": 2}),
-    "reshuffle": (lambda: table("reshuffle", 7, 5, 1.0), 3, 3, {"NOISE": 2, "PERMUTATION": 2, "INITIALIZATION": 2}),
+COUNTED = {  # the problem, the batch (None: all rows), and how many words of each purpose a trajectory takes in 5 steps
+    "separable": (lambda: ol.problems.quadratic(condition_number=3, dim=9, noise=1.0), 3, {"NOISE": 45}),
+    "rotated": (lambda: ol.problems.quadratic(condition_number=3, dim=3, noise=1.0, rotation=1), 3, {"NOISE": 15}),
+    "expression": (lambda: ol.problems.symbolic("x**2 + w**2", noise=1.0), 1, {"NOISE": 10}),
+    "fresh": (lambda: ol.problems.line_fit(label_noise=1), 5, {"DATA": 100}),
+    "full": (lambda: table("replacement", 7, 5, 1.0), None, {"NOISE": 25}),
+    "replacement": (lambda: table("replacement", 7, 5, 1.0), 9, {"NOISE": 25, "BATCH": 45}),
+    "subset": (lambda: table("subset", 7, 5, 1.0), 5, {"NOISE": 25, "BATCH": 25}),
+    "reshuffle": (lambda: table("reshuffle", 7, 5, 1.0), 3, {"NOISE": 25, "PERMUTATION": 14}),
 }
 
 
-def counters(make, batch, mode, *, trajectories=4, steps=5, chunk=2, lanes=2, philox=None):
-    """Every counter that the kernel's own source uses on these trajectories, in order."""
-    problem, rule = make(), ol.rules.get("sgd")
+def counters(make, batch):
+    """Every counter that the kernel's own source uses on four trajectories, in order."""
     seen = []
 
     def spy(c0, c1, c2, c3, k0, k1):
         seen.append((int(c0), int(c1), int(c2), int(c3)))
-        return tuple(map(np.uint32, twin.philox(seen[-1], (int(k0), int(k1)))))
+        return twin.philox(seen[-1], (int(k0), int(k1)))
 
-    space = interpret(rule, problem, spy, lanes=lanes)
-    d, records = problem.dim, np.array([0, steps])
-    matrix = np.array(problem.rows).reshape(-1, d) if isinstance(problem, Rows) else np.empty((0, d))
-    targets = np.array(problem.targets) if isinstance(problem, Rows) else np.empty(0)
-    curvature = np.array(getattr(problem, "spectrum", []))
-    for first in range(0, trajectories, chunk):
-        space["run_chunk"](
-            first, chunk, steps, records, np.full(steps, 0.1), np.empty(0), np.full((steps, 1), -0.1), np.empty(0),
-            np.array(problem.start.point),
-            problem.start.scatter, problem.noise, 1e15, curvature, matrix, targets, batch, mode, 1, 2,
-            np.zeros((2, 6)), np.zeros((2, 0, 3)), np.zeros((2, 2 * space["HALF_BINS"] + 1), np.int64), np.zeros((0, 2, d)),
-            np.zeros((0, 2)),
-            np.zeros(0, np.int64), np.zeros(0), np.zeros(2, np.int64),
-        )  # fmt: skip
+    cell = interpreted_cell(spy, ol.rules.get("sgd"), make(), batch=batch)
+    cell.run(0, 0)
     return seen
 
 
 @pytest.mark.parametrize("shape", COUNTED)
 def test_no_counter_is_used_twice(shape):
     """The kernel's real source is run by the interpreter with a generator that notes every counter it is asked for."""
-    make, batch, mode, blocks = COUNTED[shape]
-    trajectories, steps = 4, 5
-    seen = counters(make, batch, mode, trajectories=trajectories, steps=steps)
+    make, batch, words = COUNTED[shape]
+    trajectories = 4
+    seen = counters(make, batch)
     twice = [counter for counter, times in Counter(seen).items() if times > 1]
     assert not twice
     found = Counter(Purpose(c[3]).name for c in seen)
-    often = {"INITIALIZATION": 1, "PERMUTATION": math.ceil(steps / 3)}  # per epoch of ceil(7 / 3) steps; others every step
-    assert found == {purpose: trajectories * count * often.get(purpose, steps) for purpose, count in blocks.items()}
+    assert found == {purpose: trajectories * math.ceil(count / 4) for purpose, count in words.items()}
     assert {c[0] for c in seen} == set(range(trajectories))
-    assert {c[1] for c in seen} <= set(range(steps))
+    assert {c[2] for c in seen} == {0}
 
 
 def test_the_counter_test_can_fail(monkeypatch):
     """With two purposes made one, the same check finds counters used twice."""
     monkeypatch.setattr("optlab.ensemble.kernel.Purpose", [_Renamed(p) for p in Purpose])
-    make, batch, mode, _ = COUNTED["replacement"]
-    assert max(Counter(counters(make, batch, mode)).values()) == 2
+    make, batch, _ = COUNTED["replacement"]
+    assert max(Counter(counters(make, batch)).values()) == 2
+
+
+def test_blocks_beyond_32_bits_go_on_in_the_next_word():
+    """Position n of a stream is word n % 4 of block n // 4, whose 64 bits are two words of the counter."""
+    cell = interpreted_cell(None, ol.rules.get("sgd"), ol.problems.line_fit())
+    seen = []
+    space = interpret(ol.rules.get("sgd"), ol.problems.line_fit(), lambda *c: seen.append(c) or (1, 2, 3, 4))
+    space["add_sample"](np.zeros(2), np.zeros(2), 0, 1, 7, 2**32 + 5, 0, 0)
+    assert seen == [(7, 5, 1, int(Purpose.DATA), 0, 0)]
+    assert cell.lanes == 2
 
 
 class _Renamed(int):

@@ -44,7 +44,7 @@ class Dealer:
 
     def __call__(self, *counter):
         four, self.words = (self.words + [0] * 4)[:4], self.words[4:]
-        return tuple(map(np.uint32, four))
+        return tuple(four)
 
 
 class Small:
@@ -55,35 +55,24 @@ class Small:
         problem = ol.problems.least_squares(
             [[1.0, 0.0]] * n, [0.0] * n, sampling=sampling if sampling != "full" else "subset", convention=convention
         )
-        self.space = interpret(ol.rules.get("sgd"), problem, self.dealer, lanes=1, real=Fraction)
-        self.matrix, self.targets = np.array(TABLE[:n], object), np.array(TARGETS[:n], object)
+        self.space = interpret(ol.rules.get("sgd"), problem, self.dealer, real=Fraction)
+        self.matrix, self.targets = np.array(TABLE[:n], object).ravel(), np.array(TARGETS[:n], object)
 
     def gradients(self, batch, place=0):
         """The gradient of every equally likely sequence of draws."""
         count = self.n if self.sampling == "reshuffle" else batch
         limits = [self.n if self.sampling == "replacement" else self.n - k for k in range(count)]
         for draws in itertools.product(*map(range, limits)):
-            order = self.space["make_order"](self.n, MODES[self.sampling])
-            self.space["reset_order"](order)
             self.dealer.words = [word_for(j, m) for j, m in zip(draws, limits, strict=True)]
-            gradient = np.empty((2, 1), object)
+            picks, order = np.arange(self.n if self.sampling == "full" else batch), np.arange(self.n)
+            words, word, gradient = np.zeros(4, np.uint64), 0, np.empty(2, object)
             for step in range(place + 1):
-                self.space["gradient_block"](
-                    np.array([[x] for x in POINT], object),
-                    gradient,
-                    None,
-                    None,
-                    self.matrix,
-                    self.targets,
-                    order,
-                    batch,
-                    MODES[self.sampling],
-                    0,
-                    step,
-                    0,
-                    0,
+                size, word = self.space["pick_rows"](
+                    picks, order, words, word, 0, step, batch, self.n, MODES[self.sampling], 0, 0
                 )
-            yield [gradient[0, 0], gradient[1, 0]]
+            fits, goals = np.empty(self.n, object), np.empty(self.n, object)
+            self.space["gradient_of"](np.array(POINT, object), gradient, self.matrix, picks, fits, goals, self.targets, size)
+            yield list(gradient)
 
 
 def row_gradients(n, factor=1):

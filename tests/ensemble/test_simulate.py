@@ -402,7 +402,11 @@ def test_mean_loss_agrees_with_an_independent_recursion(beta, share, batch, seed
 def test_progress_counts_up_to_all_trajectories():
     seen = []
     noisy(trajectories=1000, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(256, 1000), (512, 1000), (768, 1000), (1000, 1000)]
+    counts = [done for done, _ in seen]
+    assert len(counts) > 1
+    assert counts == sorted(set(counts))
+    assert seen[-1] == (1000, 1000)
+    assert {total for _, total in seen} == {1000}
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
@@ -426,7 +430,7 @@ def test_an_interrupt_in_the_progress_callback_ends_the_run(error):
     worker.join(30)
     assert not worker.is_alive(), "the run hangs after an interrupt"
     assert outcome == [error]
-    assert calls == [256]
+    assert len(calls) == 1
     assert threading.active_count() == before
     assert noisy().loss_mean.notnull().all()
 

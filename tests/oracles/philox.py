@@ -31,15 +31,26 @@ def uniform(word):
 
 
 def normal_pair(word0, word1):
-    """Two N(0, 1) numbers from two words, by Box and Muller."""
-    radius, angle = math.sqrt(-2 * math.log(uniform(word0))), 2 * math.pi * uniform(word1)
-    return radius * math.cos(angle), radius * math.sin(angle)
+    """Two N(0, 1) numbers from two words, by Box and Muller: the second word's first bit is the sign of the cosine."""
+    radius = math.sqrt(-2 * math.log(uniform(word0)))
+    angle = math.pi * ((word1 & (MASK >> 1)) + 0.5 - 2**30) / 2**31
+    return (-1) ** (word1 >> 31) * radius * math.cos(angle), radius * math.sin(angle)
+
+
+def stream(trajectory, purpose, start, count, key):
+    """Words start .. start + count - 1 of one trajectory's stream: four to a block, blocks numbered by 64 bits."""
+    out = []
+    for place in range(start, start + count):
+        block = place // 4
+        out.append(philox((trajectory, block & MASK, block >> 32, purpose), key)[place % 4])
+    return out
 
 
 def normals(trajectory, step, purpose, count, key):
-    """``count`` N(0, 1) numbers of one trajectory at one step: four per counter."""
+    """``count`` N(0, 1) numbers of one trajectory at one step: places step * count on of its stream, four to a block."""
     out = []
-    for block in range((count + 3) // 4):
-        w = philox((trajectory, step, block, purpose), key)
-        out += [*normal_pair(w[0], w[1]), *normal_pair(w[2], w[3])]
-    return out[:count]
+    for place in range(step * count, (step + 1) * count):
+        block = place // 4
+        w = philox((trajectory, block & MASK, block >> 32, purpose), key)
+        out.append([*normal_pair(w[0], w[1]), *normal_pair(w[2], w[3])][place % 4])
+    return out

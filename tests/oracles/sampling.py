@@ -1,18 +1,11 @@
 """Which rows a mini-batch takes, by hand."""
 
-from tests.oracles.philox import BATCH, DATA, PERMUTATION, normal_pair, philox, uniform
+from tests.oracles.philox import BATCH, DATA, MASK, PERMUTATION, normal_pair, philox, stream, uniform
 
 
 def below(word, n):
     """An integer in [0, n) from a word."""
     return word * n // 2**32
-
-
-def words(trajectory, step, purpose, count, key):
-    out = []
-    for block in range((count + 3) // 4):
-        out += philox((trajectory, step, block, purpose), key)
-    return out[:count]
 
 
 def shuffle(order, length, drawn):
@@ -30,14 +23,14 @@ def batches(sampling, n, batch, steps, trajectory, key):
         if sampling == "full":
             out.append(list(range(n)))
         elif sampling == "replacement":
-            out.append([below(word, n) for word in words(trajectory, step, BATCH, batch, key)])
+            out.append([below(word, n) for word in stream(trajectory, BATCH, step * batch, batch, key)])
         elif sampling == "subset":
-            shuffle(order, batch, words(trajectory, step, BATCH, batch, key))
+            shuffle(order, batch, stream(trajectory, BATCH, step * batch, batch, key))
             out.append(order[:batch])
         elif sampling == "reshuffle":
             place = step % per_epoch
             if place == 0:
-                shuffle(order, n, words(trajectory, step, PERMUTATION, n, key))
+                shuffle(order, n, stream(trajectory, PERMUTATION, step // per_epoch * n, n, key))
             out.append(order[place * batch : (place + 1) * batch])
         else:
             raise ValueError(sampling)
@@ -48,6 +41,7 @@ def fresh(trajectory, step, batch, key):
     """The (uniform on (-1, 1), N(0, 1)) draws of one fresh batch."""
     out = []
     for k in range(batch):
-        w = philox((trajectory, step, k, DATA), key)
+        sample = step * batch + k
+        w = philox((trajectory, sample & MASK, sample >> 32, DATA), key)
         out.append((2 * uniform(w[0]) - 1, normal_pair(w[2], w[3])[0]))
     return out

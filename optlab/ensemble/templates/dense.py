@@ -7,7 +7,7 @@ Both have rows of zeros up to a multiple of four.
 # ruff: noqa: F821
 from numba import njit
 
-from optlab.codegen.lanes import traced
+from optlab.codegen.tracing import traced
 
 
 # --- template ---

@@ -1,7 +1,7 @@
 """Noting when a run diverges."""
 
 # ruff: noqa: F821
-from optlab.codegen.lanes import traced
+from optlab.codegen.tracing import traced
 
 
 # --- template ---

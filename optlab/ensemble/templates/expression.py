@@ -1,7 +1,7 @@
 """Gradients of any objective of its coordinates: ``gradient_at`` is generated."""
 
 # ruff: noqa: F821
-from optlab.codegen.lanes import traced
+from optlab.codegen.tracing import traced
 
 
 # --- template ---

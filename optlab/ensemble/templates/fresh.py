@@ -1,7 +1,7 @@
 """Mini-batch gradients over fresh samples, one block of random words each: ``sample_gradient_at`` is generated."""
 
 # ruff: noqa: F821
-from optlab.codegen.lanes import traced
+from optlab.codegen.tracing import traced
 
 
 # --- template ---

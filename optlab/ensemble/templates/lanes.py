@@ -8,7 +8,7 @@ are generated: what is unpacked per step, the losses, the noise, the gradient an
 import numpy as np
 from numba import njit
 
-from optlab.codegen.lanes import traced
+from optlab.codegen.tracing import traced
 
 
 # --- template ---
@@ -89,7 +89,7 @@ def run(
         for step in range(steps + 1):
             recorded = records[r] == step
             if recorded or levels.shape[0] > 1:
-                # --- losses ---
+                "mark: losses"
                 some = False
                 for group in range(0, lanes, WIDTH):
                     some |= some_reached(now, goal, group)
@@ -108,13 +108,13 @@ def run(
                 break
             if stop[0] != 0:
                 return False
-            # --- unpack ---
-            # --- gradient ---
+            "mark: unpack"
+            "mark: gradient"
             over = nothing_over(bound)
             source = 0
             for i in range(d):
-                # --- draw ---
-                # --- advance ---
+                "mark: draw"
+                "mark: advance"
             if some_over(over):
                 for i in range(d):
                     for group in range(0, lanes, WIDTH):

@@ -1,7 +1,7 @@
 """The loss of problems whose objective is one expression of the coordinates: ``objective_at`` is generated."""
 
 # ruff: noqa: F821
-from optlab.codegen.lanes import traced
+from optlab.codegen.tracing import traced
 
 
 # --- template ---

@@ -6,7 +6,8 @@ import math
 import numpy as np
 from numba import njit, uint64
 
-from optlab.codegen.lanes import fold, load, select, total, traced, widen, zeros
+from optlab.codegen.lanes import fold, load, select, total, widen, zeros
+from optlab.codegen.tracing import traced
 
 BLOCK = 64
 

@@ -8,7 +8,7 @@ what fixes their order.
 import numpy as np
 from numba import njit, uint64
 
-from optlab.codegen.lanes import traced
+from optlab.codegen.tracing import traced
 
 # --- template ---
 FULL, REPLACEMENT, SUBSET, RESHUFFLE = 0, 1, 2, 3
@@ -84,6 +84,33 @@ def add_row(sums, matrix, at, slope):
 def put_sums(gradient, at, sums, factor):
     for k, s in enumerate(sums):
         store(gradient, at + WIDTH * k, s * factor)
+
+
+@njit
+def pick_rows(picks, order, words, word, trajectory, step, batch, n, mode, key0, key1):
+    """Put the rows of this step's mini-batch into ``picks``; returns their number, and how many words are used up."""
+    size, begin = picks.shape[0], 0
+    if mode == RESHUFFLE:
+        begin = step % ((n + batch - 1) // batch) * batch
+        size = min(batch, n - begin)
+    if mode == REPLACEMENT:
+        for k in range(size):
+            if word % (4 * AHEAD) == 0:
+                word_blocks(words, trajectory, word // 4, BATCH, key0, key1)
+            picks[k] = bounded(words[(word % 4) * AHEAD + (word // 4) % AHEAD], n)
+            word += 1
+    elif mode != FULL:
+        if mode == SUBSET or begin == 0:
+            # a uniformly drawn subset in random order comes to the front (Fisher & Yates; Knuth's P)
+            for k in range(size if mode == SUBSET else n):
+                if word % (4 * AHEAD) == 0:
+                    word_blocks(words, trajectory, word // 4, BATCH if mode == SUBSET else PERMUTATION, key0, key1)
+                j = k + bounded(words[(word % 4) * AHEAD + (word // 4) % AHEAD], n - k)
+                order[k], order[j] = order[j], order[k]
+                word += 1
+        for k in range(size):
+            picks[k] = order[begin + k]
+    return size, word
 
 
 @njit
@@ -173,27 +200,7 @@ def run(
                 break
             if stop[0] != 0:
                 return False
-            size, begin = picks.shape[0], 0
-            if mode == RESHUFFLE:
-                begin = step % ((n + batch - 1) // batch) * batch
-                size = min(batch, n - begin)
-            if mode == REPLACEMENT:
-                for k in range(size):
-                    if word % (4 * AHEAD) == 0:
-                        word_blocks(words, trajectory, word // 4, BATCH, key0, key1)
-                    picks[k] = bounded(words[(word % 4) * AHEAD + (word // 4) % AHEAD], n)
-                    word += 1
-            elif mode != FULL:
-                # a uniformly drawn subset in random order comes to the front (Fisher & Yates; Knuth's P)
-                if mode == SUBSET or begin == 0:
-                    for k in range(size if mode == SUBSET else n):
-                        if word % (4 * AHEAD) == 0:
-                            word_blocks(words, trajectory, word // 4, BATCH if mode == SUBSET else PERMUTATION, key0, key1)
-                        j = k + bounded(words[(word % 4) * AHEAD + (word // 4) % AHEAD], n - k)
-                        order[k], order[j] = order[j], order[k]
-                        word += 1
-                for k in range(size):
-                    picks[k] = order[begin + k]
+            size, word = pick_rows(picks, order, words, word, trajectory, step, batch, n, mode, key0, key1)
             if noise > F(0.0):
                 for i in range(d):
                     mean = F(0.0)
@@ -203,10 +210,10 @@ def run(
                         mean += values[(value % PER_BLOCK) * AHEAD + (value // PER_BLOCK) % AHEAD]
                         value += 1
                     draws[i] = mean / F(repeat)
-            # --- unpack ---
-            # --- gradient ---
+            "mark: unpack"
+            "mark: gradient"
             over = nothing_over(bound)
-            # --- advance ---
+            "mark: advance"
             if some_over(over):
                 for i in range(d):
                     note_diverged_one(state, bound, since, i, lane, step + 1)

@@ -1,7 +1,7 @@
 """Losses of ``f = sum_i phi(theta_i; lam_i)``; the gradient of a coordinate is taken where it is used."""
 
 # ruff: noqa: F821
-from optlab.codegen.lanes import traced
+from optlab.codegen.tracing import traced
 
 
 # --- template ---
