@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import importlib.util
@@ -11,43 +10,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+from optlab.calls import parse_call
 from optlab.errors import InputError, UnknownNameError
 from optlab.expressions import Rule, Schedule
 
 T = TypeVar("T", Rule, Schedule)
-
-
-def parse_call(text: str) -> tuple[str, dict[str, Any], list[Any]]:
-    """Split ``"momentum(beta=0.9)"`` into its name, keyword options and positional values; values are Python literals.
-
-    Raises InputError if the text is not a name with literal options. Nothing is evaluated.
-
-    >>> parse_call("quadratic(condition_number=100, spectrum='uniform')")
-    ('quadratic', {'condition_number': 100, 'spectrum': 'uniform'}, [])
-    """
-    head, paren, rest = text.strip().partition("(")
-    if not paren:
-        return head, {}, []
-    try:
-        call = ast.parse(f"f({rest}", mode="eval").body
-        if not isinstance(call, ast.Call):
-            raise ValueError("not a call")
-        options: dict[str, Any] = {}
-        for item in call.keywords:
-            if item.arg is None:
-                raise ValueError("** has no meaning here")
-            options[item.arg] = _literal(item.value)
-        return head.strip(), options, [_literal(item) for item in call.args]
-    except (SyntaxError, ValueError) as error:
-        raise InputError(f"cannot read {text!r} ({error}): write it as name(option=value, ...) with plain values") from None
-
-
-def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Name):  # spectrum=uniform is as good as spectrum='uniform'
-        return node.id
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):  # beta=9/10 stays exact
-        return f"{_literal(node.left)}/{_literal(node.right)}"
-    return ast.literal_eval(node)
 
 
 def first_line(error: Exception) -> str:
