@@ -25,7 +25,8 @@ from typing import Any, ClassVar
 
 import sympy as sp
 
-from optlab.errors import InputError
+from optlab.calls import parse_call
+from optlab.errors import InputError, UnknownNameError
 from optlab.symbols import lam, y, z
 
 SAMPLINGS = ("replacement", "subset", "reshuffle")
@@ -84,14 +85,95 @@ class Start:
         return start
 
 
+LAWS = ("gaussian", "student_t", "multiplicative")
+
+
+@dataclass(frozen=True)
+class NoiseLaw:
+    """How gradient noise is distributed. ``sigma`` is the problem's ``noise``, B the batch; coordinates are independent.
+
+    =================  ==========================================================================================
+    law                gradient of a batch, coordinate by coordinate
+    =================  ==========================================================================================
+    gaussian           ``g + sigma/sqrt(B) N(0, 1)``
+    student_t(dof=5)   ``g + sigma`` times the mean of B independent draws of Student's t, each scaled to variance 1
+    multiplicative     ``g (1 + sigma/sqrt(B) N(0, 1))``: noise in proportion to the gradient, none at the minimum
+    =================  ==========================================================================================
+
+    Raises UnknownNameError for another law, InputError for ``dof`` that is not above 2 (no variance) or that the law does not have.
+
+    >>> NoiseLaw.read("student_t(dof=3)"), str(NoiseLaw.read("student_t"))
+    (NoiseLaw(kind='student_t', dof=3.0), 'student_t(dof=5)')
+    """
+
+    kind: str = "gaussian"
+    dof: float | None = None  #: degrees of freedom of Student's t
+
+    def __post_init__(self) -> None:
+        if self.kind not in LAWS:
+            raise UnknownNameError("noise_law", self.kind, LAWS)
+        if self.kind != "student_t":
+            if self.dof is not None:
+                raise InputError(f"noise_law = {self.kind}: dof = {self.dof!r} means nothing here, only student_t has degrees of freedom")
+            return
+        dof = real(5.0 if self.dof is None else self.dof, "noise_law: dof")
+        if dof <= 2:
+            raise InputError(f"noise_law = student_t(dof={self.dof!r}) has no variance: dof must be above 2")
+        object.__setattr__(self, "dof", dof)
+
+    @staticmethod
+    def read(law: object) -> NoiseLaw:
+        """From its name or call, such as ``"student_t(dof=3)"``; a NoiseLaw passes through."""
+        if isinstance(law, NoiseLaw):
+            return law
+        if not isinstance(law, str):
+            raise InputError(f"noise_law = {law!r} is no law: give one of {', '.join(LAWS)}")
+        kind, options, positional = parse_call(law)
+        if kind not in LAWS:
+            raise UnknownNameError("noise_law", kind, LAWS)
+        if positional or options.keys() - {"dof"}:
+            raise InputError(f"noise_law = {law!r}: the only option is dof, by name, as in 'student_t(dof=5)'")
+        return NoiseLaw(kind, **options)
+
+    @property
+    def unit(self) -> float:
+        """What a draw of the law's standard distribution is multiplied by to have variance 1: sqrt((dof - 2)/dof) for Student's t."""
+        return 1.0 if self.dof is None else math.sqrt((self.dof - 2) / self.dof)
+
+    @property
+    def additive(self) -> bool:
+        """Whether the noise is added to the gradient, with variance sigma^2/B whatever the gradient is."""
+        return self.kind != "multiplicative"
+
+    def __str__(self) -> str:
+        return self.kind if self.dof is None else f"{self.kind}(dof={repr(self.dof).removesuffix('.0')})"
+
+
+GAUSSIAN = NoiseLaw()
+
+
+def read_noise(noise: object, law: object) -> tuple[float, NoiseLaw]:
+    """The options ``noise`` and ``noise_law`` of a problem, checked. Raises InputError for a law other than the default without noise."""
+    sigma, read = real(noise, "noise", low=0), NoiseLaw.read(law)
+    if read != GAUSSIAN and not sigma:
+        raise InputError(f"noise_law = {str(read)!r} needs noise above 0: give noise=...")
+    return sigma, read
+
+
+def noise_options(sigma: float, law: NoiseLaw) -> dict[str, Any]:
+    """What to say of the noise among a problem's options: nothing where it is the default."""
+    return ({"noise": sigma} if sigma else {}) | ({} if law == GAUSSIAN else {"noise_law": str(law)})
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """What every problem has. ``noise`` is the per-sample standard deviation of additive gradient noise, per coordinate."""
+    """What every problem has. ``noise`` is the per-sample standard deviation of gradient noise, per coordinate, under ``noise_law``."""
 
     name: str
     dim: int
     start: Start
     noise: float = 0.0
+    noise_law: NoiseLaw = GAUSSIAN
     minimum: float | None = None  #: the least value of the objective where it is known
     options: Mapping[str, Any] = field(default_factory=dict)  #: how it was made, for labels and cell specs
     shape: ClassVar[str]
@@ -107,7 +189,8 @@ class Problem:
 
     def numbers(self) -> dict[str, Any]:
         """Everything else that defines it, as JSON values."""
-        return {"dim": self.dim, "start": self.start.point, "scatter": self.start.scatter, "noise": self.noise}
+        law = {} if self.noise_law == GAUSSIAN else {"noise_law": str(self.noise_law)}
+        return {"dim": self.dim, "start": self.start.point, "scatter": self.start.scatter, "noise": self.noise} | law
 
     @property
     def fingerprint(self) -> str:
@@ -166,6 +249,12 @@ class Rows(Problem):
     def n(self) -> int:
         """The number of rows."""
         return len(self.targets)
+
+    @property
+    def is_quadratic(self) -> bool:
+        """Whether l is quadratic in the prediction z with one curvature for every row, so that the Hessian is constant."""
+        curvature = sp.expand(sp.diff(self.loss, z, 2))
+        return bool(curvature.is_number and curvature != 0)
 
     def expressions(self) -> dict[str, sp.Expr]:
         return _pieces(self.loss)
