@@ -9,7 +9,9 @@ record               objective                                          expressi
 ``Expression``       ``f(theta_0, ..., theta_{d-1})``                   ``f``
 ===================  =================================================  =====================================
 
-Gradients are never given: they are the derivatives of these expressions.
+Gradients are never given: they are the derivatives of these expressions. A record of a built-in problem writes its expressions
+when they are read, and what is known of them (their text, whether they are quadratic) is kept on disk: SymPy is imported
+only where it is needed.
 """
 
 from __future__ import annotations
@@ -20,14 +22,18 @@ import math
 from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from numbers import Real
-from typing import Any, ClassVar
-
-import sympy as sp
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from optlab.calls import parse_call
 from optlab.errors import InputError, UnknownNameError
-from optlab.symbols import lam, y, z
+from optlab.formulas import Formula, Written
+from optlab.kept_facts import digest, kept, sympy_version
+
+if TYPE_CHECKING:
+    import sympy as sp
 
 SAMPLINGS = ("replacement", "subset", "reshuffle")
 
@@ -165,6 +171,14 @@ def noise_options(sigma: float, law: NoiseLaw) -> dict[str, Any]:
     return ({"noise": sigma} if sigma else {}) | ({} if law == GAUSSIAN else {"noise_law": str(law)})
 
 
+@cache
+def definitions() -> tuple[str, str]:
+    """What the expressions of built-in problems depend on: the bytes of the files that write them, and SymPy's version."""
+    here = Path(__file__).parent
+    files = [here / f"{name}.py" for name in ("objectives", "formulas", "symbols")]
+    return digest([*files, *sorted((here / "problems").glob("*.py"))]), sympy_version()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """What every problem has. ``noise`` is the per-sample standard deviation of gradient noise, per coordinate, under ``noise_law``."""
@@ -177,6 +191,11 @@ class Problem:
     minimum: float | None = None  #: the least value of the objective where it is known
     options: Mapping[str, Any] = field(default_factory=dict)  #: how it was made, for labels and cell specs
     shape: ClassVar[str]
+    written: ClassVar[tuple[str, ...]] = ()  #: the fields that hold expressions, given as such or as a Formula
+
+    def __init_subclass__(cls) -> None:
+        for name in vars(cls).get("written", ()):
+            setattr(cls, name, Written(name))
 
     def label(self) -> str:
         """Its name and options, short."""
@@ -193,9 +212,41 @@ class Problem:
         return {"dim": self.dim, "start": self.start.point, "scatter": self.start.scatter, "noise": self.noise} | law
 
     @property
+    def form(self) -> tuple[Any, ...] | None:
+        """The names of its expressions, as JSON values: equal forms have equal expressions. None where one was given by hand.
+
+        >>> from optlab import problems
+        >>> problems.get("quadratic(condition_number=10, dim=2)").form
+        ('separable', ('optlab.problems.quadratic.piece',))
+        """
+        formulas = [vars(self)[name] for name in self.written]
+        if type(self).__module__ != __name__ or not all(
+            isinstance(formula, Formula) and formula.maker.__module__.startswith("optlab.problems.") for formula in formulas
+        ):
+            return None
+        return (self.shape, *(formula.name for formula in formulas))
+
+    def facts(self) -> dict[str, Any]:
+        """What is known of its expressions, as JSON values: the text of each by role, and what :meth:`_known` adds.
+
+        Kept on disk by its form, so that SymPy is not imported for a form that has been met before.
+        """
+
+        def compute() -> dict[str, Any]:
+            import sympy as sp
+
+            return {"expressions": {role: sp.srepr(formula) for role, formula in self.expressions().items()}} | self._known()
+
+        form = self.form
+        return compute() if form is None else kept(["problem", json.dumps(form), *definitions()], compute)
+
+    def _known(self) -> dict[str, Any]:
+        return {}
+
+    @property
     def fingerprint(self) -> str:
         """A short hash of the mathematics and the data."""
-        text = json.dumps([{k: sp.srepr(v) for k, v in self.expressions().items()}, self.numbers(), self.shape], sort_keys=True)
+        text = json.dumps([self.facts()["expressions"], self.numbers(), self.shape], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __hash__(self) -> int:
@@ -207,6 +258,10 @@ class Problem:
 
 def _pieces(loss: sp.Expr) -> dict[str, sp.Expr]:
     """A loss of the prediction z, with its first two derivatives."""
+    import sympy as sp
+
+    from optlab.symbols import z
+
     return {"loss": loss, "gradient": sp.diff(loss, z), "curvature": sp.diff(loss, z, 2)}
 
 
@@ -218,6 +273,7 @@ class Separable(Problem):
     spectrum: tuple[float, ...]
     rotation: int | None = None
     shape: ClassVar[str] = "separable"
+    written: ClassVar[tuple[str, ...]] = ("loss",)
 
     def expressions(self) -> dict[str, sp.Expr]:
         return _pieces(self.loss)
@@ -228,7 +284,14 @@ class Separable(Problem):
     @property
     def is_quadratic(self) -> bool:
         """Whether phi is lam/2 z^2, so that the spectrum holds the curvatures."""
-        return bool(sp.expand(self.loss - lam * z**2 / 2) == 0)
+        return bool(self.facts()["is_quadratic"])
+
+    def _known(self) -> dict[str, Any]:
+        import sympy as sp
+
+        from optlab.symbols import lam, z
+
+        return {"is_quadratic": bool(sp.expand(self.loss - lam * z**2 / 2) == 0)}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -240,6 +303,7 @@ class Rows(Problem):
     targets: array[float]
     sampling: str = "replacement"
     shape: ClassVar[str] = "rows"
+    written: ClassVar[tuple[str, ...]] = ("loss",)
 
     def __post_init__(self) -> None:
         if self.sampling not in SAMPLINGS:
@@ -253,8 +317,13 @@ class Rows(Problem):
     @property
     def is_quadratic(self) -> bool:
         """Whether l is quadratic in the prediction z with one curvature for every row, so that the Hessian is constant."""
-        curvature = sp.expand(sp.diff(self.loss, z, 2))
-        return bool(curvature.is_number and curvature != 0)
+        return bool(self.facts()["is_quadratic"])
+
+    def _known(self) -> dict[str, Any]:
+        import sympy as sp
+
+        curvature = sp.expand(self.expressions()["curvature"])
+        return {"is_quadratic": bool(curvature.is_number and curvature != 0)}
 
     def expressions(self) -> dict[str, sp.Expr]:
         return _pieces(self.loss)
@@ -275,13 +344,22 @@ class Fresh(Problem):
     target: sp.Expr
     coordinates: tuple[sp.Symbol, ...]
     shape: ClassVar[str] = "fresh"
+    written: ClassVar[tuple[str, ...]] = ("loss", "uniform", "normal", "features", "target", "coordinates")
 
     def expressions(self) -> dict[str, sp.Expr]:
+        import sympy as sp
+
+        from optlab.symbols import z
+
         features = {f"feature{i}": expression for i, expression in enumerate(self.features)}
         return {"loss": self.loss, "gradient": sp.diff(self.loss, z), "target": self.target, **features}
 
     def objective(self) -> sp.Expr:
         """The population loss as an expression in the coordinates: the integral of l over both draws, by SymPy."""
+        import sympy as sp
+
+        from optlab.symbols import y, z
+
         prediction = sum(c * feature for c, feature in zip(self.coordinates, self.features, strict=True))
         sample = sp.expand(self.loss.subs({z: prediction, y: self.target}))
         moments = sp.Poly(sample, self.normal).all_coeffs()[::-1]
@@ -296,7 +374,10 @@ class Expression(Problem):
     loss: sp.Expr
     coordinates: tuple[sp.Symbol, ...]
     shape: ClassVar[str] = "expression"
+    written: ClassVar[tuple[str, ...]] = ("loss", "coordinates")
 
     def expressions(self) -> dict[str, sp.Expr]:
+        import sympy as sp
+
         gradient = {f"gradient{i}": sp.diff(self.loss, c) for i, c in enumerate(self.coordinates)}
         return {"loss": self.loss, **gradient}

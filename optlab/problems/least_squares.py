@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import sympy as sp
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from optlab.errors import UnknownNameError
+from optlab.formulas import Formula
 from optlab.objectives import GAUSSIAN, NoiseLaw, Rows, Start, noise_options, read_noise
 from optlab.problems.tables import table
-from optlab.symbols import y, z
+
+if TYPE_CHECKING:
+    import sympy as sp
 
 #: Both conventions of the squared error: with the factor 1/2 the Hessian is X'X/n, without it 2 X'X/n.
-CONVENTIONS = {"half": sp.Rational(1, 2), "full": sp.Integer(1)}
+CONVENTIONS = {"half": Fraction(1, 2), "full": Fraction(1)}
 
 
 def squared_error(convention: str) -> sp.Expr:
     """``1/2 (z - y)^2`` for ``"half"``, ``(z - y)^2`` for ``"full"``."""
+    import sympy as sp
+
+    from optlab.symbols import y, z
+
+    return sp.Rational(CONVENTIONS[convention]) * (z - y) ** 2
+
+
+def squared_error_formula(convention: str) -> Formula:
+    """:func:`squared_error`, written when it is read. Raises UnknownNameError for another convention at once."""
     if convention not in CONVENTIONS:
         raise UnknownNameError("convention", convention, CONVENTIONS)
-    return CONVENTIONS[convention] * (z - y) ** 2
+    return Formula(squared_error, (convention,))
 
 
 def least_squares(
@@ -59,5 +70,5 @@ def least_squares(
     options |= {} if law == GAUSSIAN else noise_options(sigma, law)
     return Rows(
         name="least_squares", dim=dim, start=Start.read(theta0, dim), noise=sigma, noise_law=law, options=options,
-        loss=squared_error(convention), rows=flat, targets=read, sampling=sampling,
+        loss=squared_error_formula(convention), rows=flat, targets=read, sampling=sampling,
     )  # fmt: skip

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optlab.errors import InputError, UnknownNameError
+from optlab.formulas import Formula
 from optlab.objectives import NoiseLaw, Separable, Start, noise_options, read_noise, real, whole
-from optlab.symbols import lam, z
 
-LOSS = lam * z**2 / 2
+if TYPE_CHECKING:
+    import sympy as sp
+
 SPECTRA = ("log", "two_point", "uniform")
+
+
+def piece() -> sp.Expr:
+    """The loss of one eigen-direction, ``lam z^2 / 2``."""
+    from optlab.symbols import lam, z
+
+    return lam * z**2 / 2
 
 
 def curvatures(kind: str, condition_number: float, dim: int, largest: float = 1.0) -> tuple[float, ...]:
@@ -92,5 +101,5 @@ def quadratic(
     options |= start.option(1.0)
     return Separable(
         name="quadratic", dim=len(values), start=start, noise=sigma, noise_law=law, minimum=0.0,
-        options=options, loss=LOSS, spectrum=values, rotation=seed,
+        options=options, loss=Formula(piece), spectrum=values, rotation=seed,
     )  # fmt: skip
