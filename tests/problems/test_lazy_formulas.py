@@ -3,23 +3,16 @@
 import copy
 import dataclasses
 import json
-import os
 import pickle
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import sympy as sp
 
-import optlab
 from optlab import problems
 from optlab.formulas import Formula
 from optlab.objectives import Expression, Fresh, Rows, Separable, Start
 from optlab.symbols import lam, symbol, y, z
-
-PACKAGE = Path(optlab.__file__).parent
+from tests.kept import PACKAGE, copied, process, replace
 
 MADE = {
     "quadratic": "problems.quadratic(condition_number=100, dim=10, noise=1.0)",
@@ -44,17 +37,6 @@ FINGERPRINTS = {
     "least_squares": "a90ca4d1c597296e",
     "symbolic": "b79133627d6a4653",
 }
-
-
-def process(code, cache, package=PACKAGE, **environment):
-    """What the code prints, as JSON, in a new interpreter with this cache folder and this copy of the package."""
-    variables = {key: value for key, value in os.environ.items() if key != "OPTLAB_DERIVE"}
-    variables |= {"PYTHONPATH": str(package.parent), "OPTLAB_CACHE": str(cache)} | environment
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=variables, cwd=package.parent, timeout=120, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def described(cache, package=PACKAGE, **environment):
@@ -97,8 +79,7 @@ def test_damaged_files_are_computed_anew(tmp_path):
 
 def test_a_changed_definition_is_another_key(tmp_path):
     """The same mathematics keeps its fingerprint, another has another; neither meets what was kept of the file before."""
-    package, cache = tmp_path / "copy" / "optlab", tmp_path / "cache"
-    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    package, cache = copied(tmp_path), tmp_path / "cache"
     first, _ = described(cache, package)
     kept = set((cache / "facts").iterdir())
     file = package / "problems" / "quadratic.py"
@@ -106,8 +87,7 @@ def test_a_changed_definition_is_another_key(tmp_path):
     file.write_text(original + "\n# a comment\n")
     assert described(cache, package) == [first, True]
     assert len(set((cache / "facts").iterdir())) == 2 * len(kept)
-    assert original.count("return lam * z**2 / 2") == 1
-    file.write_text(original.replace("return lam * z**2 / 2", "return lam * z**4 / 4"))
+    replace(file, "return lam * z**2 / 2", "return lam * z**4 / 4")
     changed, imported = described(cache, package)
     assert imported
     differ = {name for name in first if first[name] != changed[name]}
