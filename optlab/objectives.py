@@ -20,7 +20,7 @@ import hashlib
 import json
 import math
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from numbers import Real
@@ -226,27 +226,26 @@ class Problem:
             return None
         return (self.shape, *(formula.name for formula in formulas))
 
-    def facts(self) -> dict[str, Any]:
-        """What is known of its expressions, as JSON values: the text of each by role, and what :meth:`_known` adds.
+    def _facts(self) -> dict[str, Callable[[], Any]]:
+        """What can be known of its expressions alone, as JSON values by name."""
+        return {"expressions": self._texts}
 
-        Kept on disk by its form, so that SymPy is not imported for a form that has been met before.
-        """
+    def _texts(self) -> dict[str, str]:
+        import sympy as sp
 
-        def compute() -> dict[str, Any]:
-            import sympy as sp
+        return {role: sp.srepr(formula) for role, formula in self.expressions().items()}
 
-            return {"expressions": {role: sp.srepr(formula) for role, formula in self.expressions().items()}} | self._known()
-
-        form = self.form
-        return compute() if form is None else kept(["problem", json.dumps(form), *definitions()], compute)
-
-    def _known(self) -> dict[str, Any]:
-        return {}
+    def _fact(self, name: str) -> Any:
+        """One of the facts: kept on disk by its form, so that SymPy is not imported for a form that has been met before."""
+        facts, form = self._facts(), self.form
+        if form is None:
+            return facts[name]()
+        return kept(["problem", json.dumps(form), *definitions()], lambda: {key: derive() for key, derive in facts.items()})[name]
 
     @property
     def fingerprint(self) -> str:
         """A short hash of the mathematics and the data."""
-        text = json.dumps([self.facts()["expressions"], self.numbers(), self.shape], sort_keys=True)
+        text = json.dumps([self._fact("expressions"), self.numbers(), self.shape], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def __hash__(self) -> int:
@@ -284,14 +283,17 @@ class Separable(Problem):
     @property
     def is_quadratic(self) -> bool:
         """Whether phi is lam/2 z^2, so that the spectrum holds the curvatures."""
-        return bool(self.facts()["is_quadratic"])
+        return bool(self._fact("is_quadratic"))
 
-    def _known(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Callable[[], Any]]:
+        return super()._facts() | {"is_quadratic": self._quadratic}
+
+    def _quadratic(self) -> bool:
         import sympy as sp
 
         from optlab.symbols import lam, z
 
-        return {"is_quadratic": bool(sp.expand(self.loss - lam * z**2 / 2) == 0)}
+        return bool(sp.expand(self.loss - lam * z**2 / 2) == 0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -317,13 +319,16 @@ class Rows(Problem):
     @property
     def is_quadratic(self) -> bool:
         """Whether l is quadratic in the prediction z with one curvature for every row, so that the Hessian is constant."""
-        return bool(self.facts()["is_quadratic"])
+        return bool(self._fact("is_quadratic"))
 
-    def _known(self) -> dict[str, Any]:
+    def _facts(self) -> dict[str, Callable[[], Any]]:
+        return super()._facts() | {"is_quadratic": self._quadratic}
+
+    def _quadratic(self) -> bool:
         import sympy as sp
 
         curvature = sp.expand(self.expressions()["curvature"])
-        return {"is_quadratic": bool(curvature.is_number and curvature != 0)}
+        return bool(curvature.is_number and curvature != 0)
 
     def expressions(self) -> dict[str, sp.Expr]:
         return _pieces(self.loss)
