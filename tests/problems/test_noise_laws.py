@@ -82,6 +82,10 @@ BAD = {
     "another option": (lambda: NoiseLaw.read("student_t(df=5)"), "the only option is dof, by name"),
     "dof of the Gaussian": (lambda: NoiseLaw.read("gaussian(dof=5)"), "only student_t has degrees of freedom"),
     "half a call": (lambda: quadratic(noise=1, noise_law="student_t(dof"), "cannot read"),
+    "code": (lambda: problems.get("quadratic(spectrum=[1.0], noise_law=print(1))"), "cannot read 'quadratic"),
+    "code by name": (lambda: problems.get("quadratic(spectrum=[1.0], noise_law=f(x=print(1)))"), "cannot read 'quadratic"),
+    "a method": (lambda: problems.get("quadratic(spectrum=[1.0], noise_law=a.b(x=1))"), "cannot read 'quadratic"),
+    "a spread": (lambda: problems.get("quadratic(spectrum=[1.0], noise_law=f(**x))"), "cannot read 'quadratic"),
     "a number": (lambda: quadratic(noise=1, noise_law=3), "noise_law = 3 is no law"),
 } | {
     f"{name}: {law} without noise": (lambda make=make, law=law: make(noise_law=law), f"noise_law = '{law}.*' needs noise above 0")
