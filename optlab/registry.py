@@ -2,52 +2,42 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import importlib.util
+import json
 import sys
+from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from optlab import definition_files
+from optlab.calls import parse_call
 from optlab.errors import InputError, UnknownNameError
-from optlab.expressions import Rule, Schedule
+from optlab.kept_facts import digest, kept, sympy_version
 
-T = TypeVar("T", Rule, Schedule)
+if TYPE_CHECKING:
+    from optlab.expressions import Rule, Schedule
+
+T = TypeVar("T", "Rule", "Schedule")
 
 
-def parse_call(text: str) -> tuple[str, dict[str, Any], list[Any]]:
-    """Split ``"momentum(beta=0.9)"`` into its name, keyword options and positional values; values are Python literals.
+def late(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
+    """A ``__getattr__`` for a package that offers names of other modules, imported when one is first asked for.
 
-    Raises InputError if the text is not a name with literal options. Nothing is evaluated.
-
-    >>> parse_call("quadratic(condition_number=100, spectrum='uniform')")
-    ('quadratic', {'condition_number': 100, 'spectrum': 'uniform'}, [])
+    ``modules`` holds each module's names, separated by spaces.
     """
-    head, paren, rest = text.strip().partition("(")
-    if not paren:
-        return head, {}, []
-    try:
-        call = ast.parse(f"f({rest}", mode="eval").body
-        if not isinstance(call, ast.Call):
-            raise ValueError("not a call")
-        options: dict[str, Any] = {}
-        for item in call.keywords:
-            if item.arg is None:
-                raise ValueError("** has no meaning here")
-            options[item.arg] = _literal(item.value)
-        return head.strip(), options, [_literal(item) for item in call.args]
-    except (SyntaxError, ValueError) as error:
-        raise InputError(f"cannot read {text!r} ({error}): write it as name(option=value, ...) with plain values") from None
+    places = {name: module for module, names in modules.items() for name in names.split()}
 
+    def get(name: str) -> Any:
+        if name not in places:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(places[name]), name)
+        setattr(sys.modules[package], name, value)
+        return value
 
-def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Name):  # spectrum=uniform is as good as spectrum='uniform'
-        return node.id
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):  # beta=9/10 stays exact
-        return f"{_literal(node.left)}/{_literal(node.right)}"
-    return ast.literal_eval(node)
+    return get
 
 
 def first_line(error: Exception) -> str:
@@ -77,17 +67,24 @@ def load_object(reference: str, kind: str) -> Any:
             raise InputError(f"{kind} {reference!r}: the file fails with {type(error).__name__}: {first_line(error)}") from None
         sys.modules[module_name] = module
     if not hasattr(module, name):
+        from optlab.expressions import Rule, Schedule
+
         offered = [key for key, value in vars(module).items() if isinstance(value, (Rule, Schedule))]
         raise UnknownNameError(f"name in {path_text}", name, offered)
     return getattr(module, name)
 
 
 class Registry(Generic[T]):
-    """The definitions of one kind, by name."""
+    """The definitions of one kind, by name. ``record`` names their class in :mod:`optlab.expressions`: it needs SymPy, so it comes late."""
 
-    def __init__(self, kind: str, type_: type[T], group: str, builtin: list[str], attribute: str) -> None:
-        self.kind, self.group, self._builtin, self.attribute = kind, group, builtin, attribute
-        self.type: type[T] = type_
+    def __init__(self, kind: str, record: str, group: str, builtin: list[str], attribute: str) -> None:
+        self.kind, self.record, self.group, self._builtin, self.attribute = kind, record, group, builtin, attribute
+
+    @property
+    def type(self) -> type[T]:
+        """The class of the records."""
+        found: type[T] = getattr(importlib.import_module("optlab.expressions"), self.record)
+        return found
 
     def names(self) -> list[str]:
         """The names that ``get`` knows: the built-in ones in teaching order, then those of installed packages."""
@@ -103,10 +100,10 @@ class Registry(Generic[T]):
         ``name`` may be a name (``"adam"``), a call (``"adam(beta1=0.5)"``), ``"mine.py:MINE"``, or the record itself.
         Raises UnknownNameError, or InputError for an option out of range.
         """
-        if isinstance(name, self.type):
-            return name.with_(**options) if options else name
         if not isinstance(name, str):
-            raise InputError(f"{name!r} is no {self.kind}: give a name, 'file.py:NAME' or a {self.type.__name__}")
+            if isinstance(name, self.type):
+                return name.with_(**options) if options else name
+            raise InputError(f"{name!r} is no {self.kind}: give a name, 'file.py:NAME' or a {self.record}")
         head, inline, positional = parse_call(name)
         if positional:
             raise InputError(f"{self.kind} {name!r}: options go by name, such as {head}(option={positional[0]!r})")
@@ -121,6 +118,41 @@ class Registry(Generic[T]):
                 raise UnknownNameError(self.kind, head, self.names())
             found = entry.load()
         if not isinstance(found, self.type):
-            raise InputError(f"{self.kind} {name!r} is a {type(found).__name__}, not a {self.type.__name__}")
+            raise InputError(f"{self.kind} {name!r} is a {type(found).__name__}, not a {self.record}")
         options = inline | options
         return found.with_(**options) if options else found
+
+    def facts_of(self, name: str, compute: Callable[[T], Any], *, version: str) -> Any:
+        """``compute`` of the definition of this name, as JSON gives it back: kept on disk, so that SymPy is imported only the first time.
+
+        Parameters
+        ----------
+        name
+            A name, a call or ``"mine.py:MINE"``, as for ``get``.
+        compute
+            From the record to JSON values.
+        version
+            What is computed, and by which code: facts of one name under one version are the same. A hash of the code's source, say.
+
+        Facts are kept of built-in definitions and of files that import nothing beyond optlab's records and SymPy, until a file
+        that they are written in changes; those of installed packages, and of files that reach further, are computed every time.
+
+        >>> from optlab import rules
+        >>> rules.facts_of("momentum(beta=0.5)", lambda rule: {"label": rule.label()}, version="an example, 1")
+        {'label': 'momentum(beta=1/2)'}
+        """
+
+        def value() -> Any:
+            return compute(self.get(name))
+
+        files = self._files(name) if isinstance(name, str) else None
+        if files is None:
+            return json.loads(json.dumps(value()))
+        return kept([self.kind, name, version, digest(files), sympy_version()], value)
+
+    def _files(self, name: str) -> tuple[Path, ...] | None:
+        """Every file that the definition of this name depends on; None where that cannot be told."""
+        head = parse_call(name)[0]
+        if ":" in head:
+            return definition_files.of_user(Path(head.rpartition(":")[0]))
+        return definition_files.built_in(self.group, head) if head in self._builtin else None

@@ -59,7 +59,7 @@ def derive(
         raise InputError("no rule to derive: name one (optlab derive adam), or ask for the bounds (optlab derive --bounds)")
     from optlab import norms, rules, schedules
     from optlab.analysis import is_linear
-    from optlab.registry import parse_call
+    from optlab.calls import parse_call
     from optlab.reporting import derivation
 
     name = parse_call(rule)[0]

@@ -37,7 +37,7 @@ def simulate(
     """
     from optlab import predict as exact_prediction
     from optlab import simulate as run_simulation
-    from optlab.ensemble.agreement import compare
+    from optlab.ensemble.agreement import compare, has_threshold
     from optlab.ensemble.netcdf import to_netcdf
     from optlab.errors import InputError, OptlabError, UnsupportedError
     from optlab.files import write_atomically
@@ -64,7 +64,7 @@ def simulate(
             prediction = exact_prediction(rule, problem, **options)
         except UnsupportedError:
             prediction = None
-    agreement = compare(run, prediction) if prediction is not None else None
+    agreement = compare(run, prediction) if prediction is not None and has_threshold(prediction) else None
     data = run if prediction is None else run.assign(loss_exact=prediction.loss_mean)
     try:
         write_atomically(out, to_netcdf(data))
@@ -84,13 +84,10 @@ def simulate(
         document = {key: run.attrs[key] for key in ("rule", "problem", "schedule", "steps", "trajectories", "batch", "seed", "dtype")}
         document |= {"step": run.step.values} | {key: run[key].values for key in keys}
         document["quantiles"] = {f"{q:g}": run.loss_quantile.sel(quantile=q).values for q in run["quantile"].values}
-        if prediction is not None and agreement is not None:
-            document |= {
-                "loss_exact": prediction.loss_mean.values,
-                "largest_z": agreement.largest,
-                "z_limit": agreement.threshold,
-                "agrees": agreement.holds,
-            }
+        if prediction is not None:
+            document["loss_exact"] = prediction.loss_mean.values
+        if agreement is not None:
+            document |= {"largest_z": agreement.largest, "z_limit": agreement.threshold, "agrees": agreement.holds}
         print_json(document | {"output": str(out), "figure": str(out.with_suffix(".png"))})
     else:
         shown = sorted({round(k * (len(run.step) - 1) / 10) for k in range(11)})

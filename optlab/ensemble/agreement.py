@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from optlab.errors import UnsupportedError
+
 FALSE_ALARM = 1e-9  #: probability that a correct program fails one such check, all its points together
 
 
@@ -46,12 +48,21 @@ class Agreement:
         return math.isfinite(self.largest) and self.largest <= self.threshold
 
 
+def has_threshold(exact: xr.Dataset) -> bool:
+    """Whether :func:`compare` can say how far means may lie from this prediction: the noise is normal, or that of mini-batches."""
+    return "noise_law" not in exact.attrs
+
+
 def compare(simulated: xr.Dataset, exact: xr.Dataset, *, comparisons: int = 1) -> Agreement:
     """Hold simulated mean losses against exact ones. ``comparisons`` is how many such checks share the false-alarm probability.
 
     The exact variance of the loss scales z where it is known, else the simulated one. Points without variance (the
     start, the noiseless steps) must agree to rounding instead: they count as |z| = infinity if they do not.
+
+    Raises UnsupportedError for noise of another law than the Gaussian: how far means stray then is not bounded by the variance.
     """
+    if not has_threshold(exact):
+        raise UnsupportedError(f"no false-alarm probability under noise_law = {exact.attrs['noise_law']}: losses have heavier tails there")
     runs = int(simulated.attrs["trajectories"])
     known = exact if "loss_variance" in exact else simulated
     mean, expected, variance = simulated.loss_mean.values, exact.loss_mean.values, known.loss_variance.values

@@ -20,7 +20,7 @@ from scipy.optimize import brentq, minimize_scalar
 
 from optlab import problems, schedules
 from optlab.ensemble.bind import learning_rates
-from optlab.ensemble.moments import Directions, Moments, OverRows, batch_factor
+from optlab.ensemble.moments import Directions, Moments, Multiplied, OverRows, batch_factor
 from optlab.ensemble.specs import ONE_RUN, Request
 from optlab.errors import InputError, UnsupportedError
 from optlab.expressions import Rule, Schedule
@@ -38,7 +38,7 @@ FAMILIES: dict[str, Callable[[Any, int], dict[str, Any]]] = {
 }
 PEAK = symbol("peak")
 STEP = 1e-30  #: the imaginary step of a derivative, relative to the peak
-POINTS = {Directions: 112, OverRows: 48}  #: points of the scan that makes sure of the global minimum
+POINTS = {Directions: 112, Multiplied: 112, OverRows: 48}  #: points of the scan that makes sure of the global minimum
 REFINED = 5  #: local minima of the scan that are solved for
 
 
@@ -232,7 +232,8 @@ def final_loss(
     """The exact expected final loss as a function of the batch size B.
 
     With additive noise it is ``c0 + c1 / B`` exactly: the attributes ``formula`` (for :func:`optlab.sympify`), ``c0`` and ``c1``.
-    On tables and fresh samples the noise multiplies; the values at ``batches`` are exact (those above n are left out of subsets).
+    On tables, on fresh samples and under ``noise_law="multiplicative"`` the noise multiplies; the values at ``batches`` are exact
+    (those above n are left out of subsets).
 
     ``critical_batch`` is the B at which noise adds as much as the noiseless excess: below it noise rules, above it steps do. It is
     not rounded, and below 1 where one row is enough; infinite where nothing is left without noise.
@@ -268,8 +269,11 @@ def final_loss(
 
         def at(inverse: float) -> float:
             """The excess at 1/B = inverse, which need not be one over a whole number."""
-            model.factor = batch_factor(checked, 1 / inverse if inverse else None)
-            model.additive = checked.noise**2 * inverse
+            if isinstance(model, Multiplied):
+                model.factor = checked.noise**2 * inverse
+            else:
+                model.factor = batch_factor(checked, 1 / inverse if inverse else None)
+                model.additive = checked.noise**2 * inverse
             value = float(moments.final_excess(rates))
             return value if math.isfinite(value) else math.inf
 

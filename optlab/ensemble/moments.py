@@ -254,10 +254,38 @@ class Directions(Pairs):
         return (means**2 + seconds) @ (self.curvature / 2)
 
 
+class Multiplied(Pairs):
+    """An axis-aligned quadratic whose noise multiplies the gradient: each direction on its own. Second moments are (records, d).
+
+    The gradient h x of a direction gets noise of variance sigma^2/B h^2 E[x^2], so second moments are followed, not variances.
+    In the kernel's terms the fourth moments are 2 h^2 on the diagonal: it takes h^2 E[x^2] off them.
+    """
+
+    def __init__(self, problem: Separable, rule: Rule, batch: int | None) -> None:
+        if problem.rotation is not None:
+            raise UnsupportedError(
+                f"no exact prediction on {problem.label()}: multiplicative noise follows the axes, and a rotation mixes them; simulate it"
+            )
+        start = Directions(problem, rule, batch)
+        self.left, self.right, self.curvature, self.m = start.left, start.right, start.curvature, start.m
+        self.S = start.S + self.m[:, None] * self.m[None, :]
+        self.factor, self.additive = problem.noise**2 / (batch or 1), 0.0
+        none, zero = np.empty((0, 0)), np.zeros(problem.dim)
+        self._fourth = (np.diag(2 * self.curvature**2), np.diag(zero), zero, none, np.empty(0), np.empty(0))
+
+    def excess(self, means: np.ndarray, seconds: np.ndarray) -> np.ndarray:
+        """The expected loss above the minimum, from second moments."""
+        return seconds @ (self.curvature / 2)
+
+
 class OverRows(Pairs):
     """A table or fresh samples: every pair of directions. Means of theta - theta* are (records, d), second moments (records, pairs)."""
 
     def __init__(self, problem: Rows | Fresh, rule: Rule, batch: int | None) -> None:
+        if not problem.noise_law.additive:
+            raise UnsupportedError(
+                f"no exact prediction on {problem.label()}: noise that multiplies a mini-batch's gradient is not followed; simulate it"
+            )
         if isinstance(problem, Rows) and problem.sampling == "reshuffle" and batch is not None:
             raise UnsupportedError(
                 "no exact prediction for sampling='reshuffle': steps of an epoch are dependent; simulate, or use 'subset'"
@@ -305,9 +333,9 @@ class Moments:
 
     def __init__(self, rule: Rule, problem: Problem, batch: int | None) -> None:
         self.rule, self.form = rule, linear_form(rule)
-        self.model: Directions | OverRows
+        self.model: Directions | Multiplied | OverRows
         if isinstance(problem, Separable):
-            self.model = Directions(problem, rule, batch)
+            self.model = (Directions if problem.noise_law.additive else Multiplied)(problem, rule, batch)
         elif isinstance(problem, (Rows, Fresh)):
             self.model = OverRows(problem, rule, batch)
         else:

@@ -9,11 +9,11 @@ import numpy as np
 import xarray as xr
 
 from optlab.ensemble.bind import learning_rates
-from optlab.ensemble.moments import Directions, Moments, OverRows
+from optlab.ensemble.moments import Directions, Moments, Multiplied, OverRows
 from optlab.ensemble.philox import read_seed
 from optlab.ensemble.specs import ONE_RUN, Request, describe
 from optlab.expressions import Rule, Schedule
-from optlab.objectives import Problem
+from optlab.objectives import GAUSSIAN, Problem
 
 
 def predict(
@@ -32,7 +32,8 @@ def predict(
     The first two moments of (theta, states) obey ``s' = A s + b g`` exactly. On quadratics with additive noise each
     eigen-direction is followed on its own; on tables and fresh samples the covariance of the mini-batch gradient
     depends on the state, ``E[g g'] - E[g] E[g]'`` over rows, and is followed as an O(n d^2) map (the noise is
-    multiplicative; see Bach & Moulines, NIPS 2013). With additive Gaussian noise the loss variance is exact as well.
+    multiplicative; see Bach & Moulines, NIPS 2013). With additive Gaussian noise the loss variance is exact as well; other laws
+    of noise (``noise_law``, named in the attributes) have the same exact means but no variance of the loss here.
 
     Takes the arguments of ``simulate``; those that only concern simulation (trajectories, rng, dtype, ...) are ignored.
 
@@ -46,7 +47,8 @@ def predict(
     NotLinearError
         The rule is adaptive.
     UnsupportedError
-        The objective is not quadratic, or batches are reshuffled (their steps are dependent).
+        The objective is not quadratic, batches are reshuffled (their steps are dependent), or multiplicative noise meets a
+        rotation or a table.
 
     >>> import optlab as ol
     >>> exact = ol.predict("sgd", ol.problems.quadratic(spectrum=[1.0]), schedule=0.5, steps=3, record=[0, 1, 2, 3])
@@ -60,15 +62,22 @@ def predict(
     )  # fmt: skip
     moments = Moments(request.rule, request.problem, request.batch)
     means, seconds = moments.run(learning_rates(request.schedule, request.steps), request.records)
-    data = (
-        _by_direction(moments.model, means, seconds) if isinstance(moments.model, Directions) else _over_rows(moments.model, means, seconds)
-    )
+    law = request.problem.noise_law
+    if isinstance(moments.model, OverRows):
+        data = _over_rows(moments.model, means, seconds)
+    elif isinstance(moments.model, Multiplied):
+        data = _multiplied(moments.model, means, seconds)
+    else:
+        data = _by_direction(moments.model, means, seconds)
+        if law != GAUSSIAN:  # its fourth moment is another, or none
+            del data["loss_variance"]
     coords: dict[str, Any] = {"step": request.records}
     if request.coordinates:
         coords["coordinate"] = [str(name) for name in getattr(request.problem, "coordinates", range(request.problem.dim))]
     else:
         data = {key: value for key, value in data.items() if not key.startswith("theta")}
-    return xr.Dataset(data, coords, describe(request) | {"method": "exact moments"})
+    named = {} if law == GAUSSIAN else {"noise_law": str(law)}
+    return xr.Dataset(data, coords, describe(request) | named | {"method": "exact moments"})
 
 
 def _by_direction(model: Directions, means: np.ndarray, variances: np.ndarray) -> dict[str, Any]:
@@ -79,6 +88,15 @@ def _by_direction(model: Directions, means: np.ndarray, variances: np.ndarray) -
             "loss_variance": ("step", (2 * variances**2 + 4 * means**2 * variances) @ half**2, {"long_name": "exact variance of the loss"}),
             "theta_mean": (("step", "coordinate"), means @ model.turn),
             "theta_variance": (("step", "coordinate"), variances @ model.turn**2),
+        }
+
+
+def _multiplied(model: Multiplied, means: np.ndarray, seconds: np.ndarray) -> dict[str, Any]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        return {
+            "loss_mean": ("step", model.excess(means, seconds), {"long_name": "exact expected loss"}),
+            "theta_mean": (("step", "coordinate"), means),
+            "theta_variance": (("step", "coordinate"), seconds - means**2),
         }
 
 

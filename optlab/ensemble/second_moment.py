@@ -20,7 +20,7 @@ from optlab import problems, rules
 from optlab.analysis import analyze
 from optlab.ensemble.bind import hessian
 from optlab.ensemble.krylov import DENSE, leading
-from optlab.ensemble.moments import Moments, OverRows, evolve, gradient_noise, numeric, unpack
+from optlab.ensemble.moments import Moments, Multiplied, OverRows, evolve, gradient_noise, numeric, unpack
 from optlab.errors import InputError, UnsupportedError
 from optlab.expressions import Rule
 from optlab.objectives import Problem, Rows, Separable, real, whole
@@ -36,6 +36,10 @@ class SecondMoment:
     def __init__(self, rule: Rule, problem: Problem, batch: int | None) -> None:
         self.rule, self.problem, self.batch = rule, problem, batch
         moments = Moments(rule, problem, batch)
+        if isinstance(moments.model, Multiplied):
+            raise UnsupportedError(
+                f"no second-moment operator on {problem.label()}: the noise here is that of mini-batches or additive; use predict"
+            )
         self.form = moments.form.steady()
         self.k = len(self.form.states)
         model = moments.model
@@ -279,7 +283,8 @@ def second_moment(problem: Problem | str, *, rule: Rule | str = "sgd", batch: in
 
     ``batch=None`` is the whole table. Source: Bach & Moulines, NIPS 2013; Defossez & Bach, AISTATS 2015.
 
-    Raises NotLinearError for adaptive rules, UnsupportedError for reshuffled batches and losses that are not squared errors.
+    Raises NotLinearError for adaptive rules, UnsupportedError for reshuffled batches, losses that are not squared errors and
+    multiplicative noise.
 
     >>> import optlab as ol
     >>> table = ol.problems.least_squares([[1.0], [2.0]], [0.0, 0.0])

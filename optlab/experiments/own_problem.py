@@ -9,7 +9,7 @@ import xarray as xr
 
 from optlab import problems, rules, schedules
 from optlab.analysis import is_linear
-from optlab.ensemble.agreement import Agreement, compare
+from optlab.ensemble.agreement import Agreement, compare, has_threshold
 from optlab.ensemble.predict import predict
 from optlab.errors import InputError, UnsupportedError
 from optlab.experiments.comparison import GRID, SEARCH_RUNS, Run
@@ -55,7 +55,7 @@ def count(specs: list[ProblemSection], names: list[str]) -> int:
 
 
 def run_own_problem(spec: ProblemSection, names: list[str], seed: int, run: Run, checks: int) -> OwnProblem:
-    """Simulate every rule; where an exact prediction exists, hold the simulation against it."""
+    """Simulate every rule; where an exact prediction exists and the noise is Gaussian, hold the simulation against it."""
     problem, given = check(spec)
     options: dict[str, Any] = {"steps": spec.steps, "batch": spec.batch, "trajectories": spec.trajectories, "rng": seed, "record": "log"}
     entries = []
@@ -70,7 +70,7 @@ def run_own_problem(spec: ProblemSection, names: list[str], seed: int, run: Run,
         if is_linear(rule) and _predictable(rule, problem, spec.batch):
             cells.append(simulation_cell(f"{problem.name}: {name}, exact", rule, problem, exact=True, schedule=schedule, **options))
         simulated, *exact = run(cells)
-        agreement = compare(simulated, exact[0], comparisons=checks) if exact else None
+        agreement = compare(simulated, exact[0], comparisons=checks) if exact and has_threshold(exact[0]) else None
         entries.append(OwnEntry(rule, schedule, simulated, exact[0] if exact else None, agreement))
     return OwnProblem(spec.name or problem.name, problem, given is None, tuple(entries))
 

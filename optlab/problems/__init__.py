@@ -1,18 +1,22 @@
-"""What is minimized, one kind per file: ``quadratic``, ``line_fit``, ``least_squares`` and any ``symbolic`` objective."""
+"""What is minimized, one kind per file: ``quadratic``, ``line_fit``, ``least_squares``, ``logistic_regression``, any ``symbolic`` one."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from optlab.calls import parse_call
 from optlab.errors import InputError, UnknownNameError
-from optlab.objectives import Expression, Fresh, Problem, Rows, Separable, Start
+from optlab.objectives import Expression, Fresh, NoiseLaw, Problem, Rows, Separable, Start
 from optlab.problems.least_squares import least_squares
 from optlab.problems.line_fit import line_fit
+from optlab.problems.logistic_regression import logistic_regression
 from optlab.problems.quadratic import quadratic
 from optlab.problems.symbolic import symbolic
-from optlab.registry import parse_call
 
-_MAKERS = {"quadratic": quadratic, "line_fit": line_fit, "least_squares": least_squares, "symbolic": symbolic}
+_MAKERS = {
+    "quadratic": quadratic, "line_fit": line_fit, "least_squares": least_squares, "logistic_regression": logistic_regression,
+    "symbolic": symbolic,
+}  # fmt: skip
 
 
 def names() -> list[str]:
@@ -42,6 +46,7 @@ def get(name: str | Problem, **options: Any) -> Problem:
 __all__ = [
     "Expression",
     "Fresh",
+    "NoiseLaw",
     "Problem",
     "Rows",
     "Separable",
@@ -49,6 +54,7 @@ __all__ = [
     "get",
     "least_squares",
     "line_fit",
+    "logistic_regression",
     "names",
     "quadratic",
     "symbolic",

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
-import sympy as sp
-
+from optlab.formulas import Formula
 from optlab.objectives import Fresh, Start, real
-from optlab.problems.least_squares import CONVENTIONS, squared_error
-from optlab.symbols import symbol
+from optlab.problems.least_squares import CONVENTIONS, squared_error_formula
 
-x, e, w, b = symbol("x"), symbol("e"), symbol("w"), symbol("b")
+if TYPE_CHECKING:
+    import sympy as sp
+
+
+def variables(*names: str) -> sp.Symbol | tuple[sp.Symbol, ...]:
+    """The symbol of this name, or those of several."""
+    from optlab.symbols import symbol
+
+    return symbol(names[0]) if len(names) == 1 else tuple(map(symbol, names))
+
+
+def features() -> tuple[sp.Expr, ...]:
+    """``x`` and a constant 1."""
+    import sympy as sp
+
+    return variables("x"), sp.Integer(1)
+
+
+def target(slope: str, intercept: str, label_noise: str) -> sp.Expr:
+    """``slope x + intercept + label_noise e`` with exact numbers."""
+    import sympy as sp
+
+    true_slope, true_intercept, spread = map(sp.nsimplify, (slope, intercept, label_noise))
+    return true_slope * variables("x") + true_intercept + spread * variables("e")
 
 
 def line_fit(*, slope: float = 2.0, intercept: float = 1.0, label_noise: float = 0.0, convention: str = "half", theta0: Any = 0.0) -> Fresh:
@@ -22,17 +45,17 @@ def line_fit(*, slope: float = 2.0, intercept: float = 1.0, label_noise: float =
     >>> line_fit(convention="full").objective()
     b**2 - 2*b + w**2/3 - 4*w/3 + 7/3
     """
-    exact = sp.nsimplify
     sigma = real(label_noise, "label_noise", low=0)
     options: dict[str, Any] = {"convention": convention, "label_noise": sigma}
     start = Start.read(theta0, 2)
     options |= start.option(0.0)
-    true_slope, true_intercept, spread = (
-        exact(str(real(v, n))) for v, n in ((slope, "slope"), (intercept, "intercept"), (sigma, "label_noise"))
-    )
-    loss = squared_error(convention)
-    return Fresh(
-        name="line_fit", dim=2, start=start, options=options, loss=loss, uniform=x, normal=e,
-        features=(x, sp.Integer(1)), target=true_slope * x + true_intercept + spread * e, coordinates=(w, b),
-        minimum=float(CONVENTIONS[convention] * spread**2),
-    )  # fmt: skip
+    numbers = tuple(str(real(value, name)) for value, name in ((slope, "slope"), (intercept, "intercept"), (sigma, "label_noise")))
+    written: dict[str, Any] = {
+        "loss": squared_error_formula(convention), "uniform": Formula(variables, ("x",)), "normal": Formula(variables, ("e",)),
+        "features": Formula(features), "target": Formula(target, numbers), "coordinates": Formula(variables, ("w", "b")),
+    }  # fmt: skip
+    try:
+        least = float(CONVENTIONS[convention] * Fraction(numbers[2]) ** 2)
+    except OverflowError:
+        least = math.inf
+    return Fresh(name="line_fit", dim=2, start=start, options=options, minimum=least, **written)

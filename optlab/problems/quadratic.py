@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optlab.errors import InputError, UnknownNameError
-from optlab.objectives import Separable, Start, real, whole
-from optlab.symbols import lam, z
+from optlab.formulas import Formula
+from optlab.objectives import NoiseLaw, Separable, Start, noise_options, read_noise, real, whole
 
-LOSS = lam * z**2 / 2
+if TYPE_CHECKING:
+    import sympy as sp
+
 SPECTRA = ("log", "two_point", "uniform")
+
+
+def piece() -> sp.Expr:
+    """The loss of one eigen-direction, ``lam z^2 / 2``."""
+    from optlab.symbols import lam, z
+
+    return lam * z**2 / 2
 
 
 def curvatures(kind: str, condition_number: float, dim: int, largest: float = 1.0) -> tuple[float, ...]:
@@ -44,6 +53,7 @@ def quadratic(
     L: float = 1.0,
     rotation: int | bool | None = None,
     noise: float = 0.0,
+    noise_law: str | NoiseLaw = "gaussian",
     theta0: Any = 1.0,
 ) -> Separable:
     """A quadratic of the given spectrum.
@@ -58,6 +68,9 @@ def quadratic(
         None for axis-aligned; an int seeds a random rotation (Haar-distributed). Adam and its kin see the difference.
     noise
         Standard deviation of the gradient noise of one sample, per coordinate; a batch of B divides its variance by B.
+    noise_law
+        ``"gaussian"``, ``"student_t(dof=5)"`` (heavy tails, any dof > 2) or ``"multiplicative"`` (in proportion to the gradient);
+        see :class:`optlab.objectives.NoiseLaw`.
     theta0
         The start: a number for every coordinate, one number each, or ``"normal"``. In the parameters' own axes.
 
@@ -82,11 +95,11 @@ def quadratic(
         options["spectrum"] = list(values)
     seed = None if rotation is None or rotation is False else 1 if rotation is True else whole(rotation, "rotation", low=0)
     options |= {} if seed is None else {"rotation": seed}
-    sigma = real(noise, "noise", low=0)
-    options |= {"noise": sigma} if sigma else {}
+    sigma, law = read_noise(noise, noise_law)
+    options |= noise_options(sigma, law)
     start = Start.read(theta0, len(values))
     options |= start.option(1.0)
     return Separable(
-        name="quadratic", dim=len(values), start=start, noise=sigma, minimum=0.0,
-        options=options, loss=LOSS, spectrum=values, rotation=seed,
+        name="quadratic", dim=len(values), start=start, noise=sigma, noise_law=law, minimum=0.0,
+        options=options, loss=Formula(piece), spectrum=values, rotation=seed,
     )  # fmt: skip

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from optlab.expressions import Parameter, Schedule
-from optlab.registry import Registry
-from optlab.symbols import symbol, time
+from typing import TYPE_CHECKING
+
+from optlab.registry import Registry, late
+
+if TYPE_CHECKING:
+    from optlab.expressions import Parameter, Schedule
+    from optlab.symbols import symbol, time
+else:  # what needs SymPy comes when it is asked for
+    __getattr__ = late(__name__, {"optlab.expressions": "Parameter Schedule", "optlab.symbols": "symbol time"})
 
 _registry: Registry[Schedule] = Registry(
     "schedule",
-    Schedule,
+    "Schedule",
     "optlab.schedules",
     ["constant", "inverse_sqrt", "inverse_time", "cosine", "warmup_cosine", "one_cycle"],
     "SCHEDULE",
 )
-names, get, builtin = _registry.names, _registry.get, _registry.builtin
+names, get, builtin, facts_of = _registry.names, _registry.get, _registry.builtin, _registry.facts_of
 
 
 def as_schedule(value: Schedule | float | str) -> Schedule:
@@ -22,9 +28,13 @@ def as_schedule(value: Schedule | float | str) -> Schedule:
     >>> as_schedule(0.1).label()
     'constant(alpha=0.1)'
     """
-    if isinstance(value, (Schedule, str)):
+    if isinstance(value, (str, _registry.type)):
         return get(value)
     return get("constant", alpha=value)
 
 
-__all__ = ["Parameter", "Schedule", "as_schedule", "builtin", "get", "names", "symbol", "time"]
+__all__ = ["Parameter", "Schedule", "as_schedule", "builtin", "facts_of", "get", "names", "symbol", "time"]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

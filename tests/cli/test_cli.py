@@ -106,6 +106,15 @@ def test_simulate_json_is_one_document_and_writes_its_files(run, elsewhere):
     assert {k: v for k, v in again.items() if k not in varying} == {k: v for k, v in found.items() if k not in varying}
 
 
+def test_simulate_under_heavy_tails_shows_the_exact_mean_and_no_verdict(run):
+    problem = "quadratic(spectrum=[1.0], noise=0.1, noise_law=student_t(dof=3))"
+    arguments = ("--problem", problem, "--alpha", 0.1, "--steps", 5, "--trajectories", 64, "--record", 5)
+    code, found = document(run("simulate", *arguments, "--json"))
+    assert code == 0
+    assert found["loss_exact"] == ol.predict("sgd", problem, schedule=0.1, steps=5, record=5).loss_mean.values.tolist()
+    assert not {"agrees", "largest_z", "z_limit"} & set(found)
+
+
 def test_simulate_in_words(run):
     code, out, err = run(
         "simulate",
