@@ -392,7 +392,10 @@ class VectorArray:
 
 def load(array: Any, index: Any, width: int) -> Any:
     """``width`` consecutive numbers of a one-dimensional array, from ``index`` on (in Python: the one number there)."""
-    return array.load(index, width) if isinstance(array, VectorArray) else array[index]
+    if isinstance(array, VectorArray):
+        return array.load(index, width)
+    value = array[index]
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def store(array: Any, index: Any, value: Any) -> None:

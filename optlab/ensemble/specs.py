@@ -67,19 +67,20 @@ class Request:
         quantiles = tuple(real(q, "quantiles", low=0) for q in options["quantiles"])
         if any(q > 1 for q in quantiles):
             raise InputError(f"quantiles = {quantiles} must lie in [0, 1]")
-        reach = tuple(real(level, "reach") for level in options["reach"])
+        reach = tuple(real(level, "reach") for level in options.get("reach", ()))
         if len(set(reach)) < len(reach):
             raise InputError(f"reach = {reach} holds a level twice")
-        if options["uniform_bits"] not in (32, 53):
-            raise InputError(f"uniform_bits = {options['uniform_bits']!r} must be 32 or 53")
-        if options["uniform_bits"] == 53 and options["dtype"] != "float64":
+        uniform_bits = options.get("uniform_bits", 32)
+        if uniform_bits not in (32, 53):
+            raise InputError(f"uniform_bits = {uniform_bits!r} must be 32 or 53")
+        if uniform_bits == 53 and options["dtype"] != "float64":
             raise InputError("uniform_bits = 53 needs dtype='float64': a float32 number has no room for them")
         asked = options["coordinates"]
         return Request(
             rules.get(rule), checked, schedules.as_schedule(schedule), steps, batch, trajectories, options["seed"],
             options["dtype"], recorded_steps(options["record"], steps), quantiles, reach,
             min(whole(options["keep"], "keep", low=0), trajectories), bool(options["outcomes"]),
-            checked.dim <= 16 if asked is None else bool(asked), bool(options["common"]), real(options["limit"], "limit", low=1), options["uniform_bits"],
+            checked.dim <= 16 if asked is None else bool(asked), bool(options["common"]), real(options["limit"], "limit", low=1), uniform_bits,
         )  # fmt: skip
 
     def spec(self) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import optlab as ol
+from optlab.codegen.module import load
 from optlab.ensemble.cell import Cell
+from optlab.ensemble.kernel import SOURCES, kernel_source
 from optlab.ensemble.specs import Request
 
 PROBLEMS = {
@@ -26,6 +28,8 @@ def doubles(shape, dtype):
         reach=(), keep=0, outcomes=False, coordinates=False, common=True, limit=1e15, uniform_bits=32,
     )  # fmt: skip
     cell = Cell(request)
+    source = kernel_source(request.rule.unbound(), request.problem, dtype).replace(", cache=True", "")  # cached code cannot be inspected
+    cell.kernel = load(source, SOURCES, "inspected").run
     cell.spare.put(cell.new_tally())
     cell.run(0, 0)
     (text,) = cell.kernel.inspect_llvm().values()

@@ -2,6 +2,7 @@
 
 import math
 import re
+from array import array
 from collections import Counter
 from pathlib import Path
 
@@ -98,7 +99,7 @@ def test_templates_draw_only_for_registered_purposes():
 def table(sampling, n, dim, noise):
     return Rows(
         name="counted", dim=dim, start=Start((0.0,) * dim, 1.0), noise=noise, loss=z**2 / 2,
-        rows=np.linspace(-1, 1, n * dim).tolist(), targets=[0.0] * n, sampling=sampling,
+        rows=array("d", np.linspace(-1, 1, n * dim)), targets=array("d", [0.0] * n), sampling=sampling,
     )  # fmt: skip
 
 

@@ -52,11 +52,11 @@ def test_repeated_runs_are_the_same_and_seeds_differ():
     assert (noisy(batch=5).loss_mean[1:] != first.loss_mean[1:]).all()
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-def test_more_chunks_than_a_wave_give_the_same_bits(threads, monkeypatch):
-    whole = noisy(trajectories=2000)
-    monkeypatch.setattr("optlab.ensemble.simulate.WAVE", 3)
-    assert noisy(trajectories=2000, threads=threads).identical(whole)
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("chunk", [1, 2, 3, 8, 64])
+def test_any_threads_and_any_chunks_give_the_same_bits(threads, chunk):
+    options = {"trajectories": 2001, "keep": 70, "outcomes": True, "reach": [1.0, 0.2]}
+    assert noisy(threads=threads, chunk=chunk, **options).identical(noisy(threads=1, **options))
 
 
 @pytest.mark.parametrize(("fewer", "more"), [(1, 64), (63, 300), (65, 257), (256, 1000)])
