@@ -75,23 +75,22 @@ def anderson_darling_cdf(z: float) -> float:
 # --- tests of words ---
 
 
-def _signs(words: np.ndarray) -> np.ndarray:
-    """The bits of words as +1 and -1, (words, 32)."""
-    bits = np.unpackbits(words.view(np.uint8).reshape(-1, 4), axis=1)
-    return bits.astype(np.float32) * 2 - 1
+def _columns(words: np.ndarray) -> list[np.ndarray]:
+    """Of each of the 32 bits, its values in all words, 64 to a uint64."""
+    return [np.packbits((words >> np.uint32(j)).astype(np.uint8) & 1).view(np.uint64) for j in range(32)]
 
 
 def bits(words: np.ndarray) -> Iterator[tuple[str, float]]:
     """Each bit is as often 0 as 1, no two bits of a word and no two of neighbors go together."""
-    total, within, between, n = np.zeros(32), np.zeros((32, 32)), np.zeros((32, 32)), words.size
-    for first in range(0, n, 1 << 19):  # sums of float32 are exact to 2^24
-        signs = _signs(words[first : first + (1 << 19)])
-        total += signs.sum(0)
-        within += signs.T @ signs
-        between += signs[:-1].T @ signs[1:]
-    yield "bits", of_scores(total / math.sqrt(n))
-    yield "bit pairs of a word", of_scores(within[np.triu_indices(32, 1)] / math.sqrt(n))
-    yield "bits of neighbors", of_scores(between.ravel() / math.sqrt(n - math.ceil(n / (1 << 19))))
+    n = (words.size - 1) // 64 * 64
+    these, following = _columns(words[:n]), _columns(words[1 : n + 1])
+
+    def score(column: np.ndarray) -> float:
+        return (2 * int(np.bitwise_count(column).sum(dtype=np.int64)) - n) / math.sqrt(n)
+
+    yield "bits", of_scores(np.array([score(column) for column in these]))
+    yield "bit pairs of a word", of_scores(np.array([score(these[i] ^ these[j]) for i in range(32) for j in range(i)]))
+    yield "bits of neighbors", of_scores(np.array([score(a ^ b) for a in these for b in following]))
 
 
 def serial(words: np.ndarray) -> Iterator[tuple[str, float]]:
@@ -183,10 +182,12 @@ def moments(x: np.ndarray) -> Iterator[tuple[str, float]]:
     def of(k: int) -> int:
         return 0 if k % 2 else math.prod(range(1, k, 2))
 
+    power = np.ones_like(x)
     for k in range(1, 9):
+        power *= x
         mean, variance = of(k), of(2 * k) - of(k) ** 2
         skewness = (of(3 * k) - 3 * mean * of(2 * k) + 2 * mean**3) / variance**1.5 / math.sqrt(x.size)
-        score = (float(np.mean(x**k)) - mean) / math.sqrt(variance / x.size)
+        score = (float(np.mean(power)) - mean) / math.sqrt(variance / x.size)
         yield f"E x^{k}", float(stats.norm.sf(score - skewness / 6 * (score**2 - 1)))
 
 

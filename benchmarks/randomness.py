@@ -190,9 +190,9 @@ def write(new: tuple[str, ...], out: Path) -> None:
 
 {date.today()}, {versions}; {platform.machine()}, {os.cpu_count()} cores.
 Command: `python -m benchmarks.randomness --battery NAME [--order ORDER] [--seed SEED]`.
-Philox4x32-10 under the key of ``stream_key(seed, None)``. A p-value within {FAILED:.0e} of 0 or 1 is a failure, one within {SUSPICIOUS:.0e} is
-suspicious: about {2 * SUSPICIOUS:.1%} of the p-values of perfect words are, so it is run again under another seed. Of PractRand, whose
-tests have no p-values in common, both columns are its own words.
+Philox4x32-10 under the key of `stream_key(seed, None)`. A p-value within {FAILED:.0e} of 0 or 1 is a failure, one within
+{SUSPICIOUS:.0e} is suspicious: about {2 * SUSPICIOUS:.1%} of the p-values of perfect words are, so the battery is run again under another
+seed. PractRand judges its results itself: "FAIL", and all that it finds unusual or worse.
 
 {head}{"".join(f"| {' | '.join(r)} |{chr(10)}" for r in good)}
 ## Generators that must fail
