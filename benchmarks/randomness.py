@@ -37,14 +37,25 @@ HERE = Path(__file__).parent
 OUT = HERE / "results" / "randomness.md"
 CRUSHES = ("smallcrush", "crush", "bigcrush")
 SUSPICIOUS, FAILED = 1e-3, 1e-10  # two-sided distance from 0 or 1: to be run again; to be believed
-COLUMNS = ("battery", "order", "seed", "p-values", "failed", "suspicious", "words", "minutes", "date")
+COLUMNS = ("battery", "order", "seed", "results", "failed", "suspicious", "words", "minutes", "date", "program")
 
 
 class Outcome(NamedTuple):
-    """What a battery said: named p-values (uniform on [0, 1] if the words are random), and how many words it took."""
+    """What a battery said."""
 
-    p_values: list[tuple[str, float]]
-    words: int
+    results: int
+    failed: list[str]
+    suspicious: list[str]
+    words: int  #: how many were looked at
+    program: str  #: name and version
+
+
+def judged(p_values: list[tuple[str, float]], words: int, program: str) -> Outcome:
+    """The outcome of named p-values that are uniform on [0, 1] if the words are random. Names may come more than once."""
+    said = [(min(p, 1 - p), f"{name} {p:.2g}" if p < 0.5 else f"{name} 1 - {1 - p:.2g}") for name, p in p_values]
+    failed = [text for near, text in said if near < FAILED]
+    suspicious = [text for near, text in said if FAILED <= near < SUSPICIOUS]
+    return Outcome(len(p_values), failed, suspicious, words, program)
 
 
 class Missing(SystemExit):
@@ -102,7 +113,7 @@ def crush(battery: str, order: str, seed: int) -> Outcome:
         if status:
             raise SystemExit(f"{battery} on {order} ended with status {status}: {output[-500:]}")
         lines = [line.split("\t") for line in results.read_text().splitlines()]
-    return Outcome([(name, float(p)) for p, name in lines[:-1]], int(lines[-1][0]))
+    return judged([(name, float(p)) for p, name in lines[:-1]], int(lines[-1][0]), _version(r"(TestU01 [\w.-]+)", output))
 
 
 def dieharder(order: str, seed: int) -> Outcome:
@@ -114,26 +125,37 @@ def dieharder(order: str, seed: int) -> Outcome:
     rows = re.findall(r"^\s*([a-z]\w+),\s*(\d+),\s*([0-9.e+-]+)\s*$", output, re.MULTILINE)
     if not rows:
         raise SystemExit(f"dieharder gave no p-value: {output[-500:]}")
-    return Outcome([(f"{name} {size}", float(p)) for name, size, p in rows if name != "diehard_sums"], written)
+    banner = subprocess.run(["dieharder", "-l"], capture_output=True, text=True, check=False).stdout
+    p_values = [(f"{name} {size}", float(p)) for name, size, p in rows if name != "diehard_sums"]
+    return judged(p_values, written, _version(r"(dieharder version [\w.-]+)", banner))
 
 
-def practrand(order: str, seed: int, gigabytes: int) -> tuple[int, list[str], int]:
-    """PractRand: how many results at the last length, and those it does not call normal, in its words."""
+def practrand(order: str, seed: int, gigabytes: int) -> Outcome:
+    """PractRand, whose results at the last length count; what it does not call normal is quoted."""
     program = os.environ.get("PRACTRAND") or shutil.which("RNG_test")
     if not program:
         raise Missing("PractRand's RNG_test is not on this machine: install PractRand, or give the program's path in PRACTRAND")
     output, _, _ = feed([program, "stdin32", "-tlmin", "1GB", "-tlmax", f"{gigabytes}GB"], order, seed)
     last = output.split("length= ")[-1]
     size = re.match(r"\d+ \w+ \(2\^([0-9.]+) bytes\)", last)
-    counted = re.search(r"no anomalies in (\d+) test", last)
     if size is None:
         raise SystemExit(f"PractRand gave no result: {output[-500:]}")
-    words = round(2 ** (float(size[1]) - 2))
-    if counted:
-        return int(counted[1]), [], words
-    rest = re.search(r"and (\d+) test result", last)
-    odd = [" ".join(line.split()) for line in last.splitlines() if re.search(r"R= *[+-]?[0-9.]", line)]
-    return len(odd) + (int(rest[1]) if rest else 0), odd, words
+    odd = [" ".join(line.split()) for line in last.splitlines() if re.search(r" R= *[+-]?[0-9.]", line)]
+    normal = re.search(r"(?:no anomalies in|and) (\d+) test", last)
+    failed, suspicious = [line for line in odd if "FAIL" in line], [line for line in odd if "FAIL" not in line]
+    count = len(odd) + (int(normal[1]) if normal else 0)
+    return Outcome(count, failed, suspicious, round(2 ** (float(size[1]) - 2)), _version(r"(PractRand version [\w.-]+)", output))
+
+
+def own(order: str, seed: int, share: float) -> Outcome:
+    """The tests of benchmarks/own_battery.py."""
+    found, words = own_battery.run(order, seed, share)
+    return judged(found, words, f"scipy {version('scipy')}")
+
+
+def _version(pattern: str, output: str) -> str:
+    found = re.search(pattern, output)
+    return found[1].replace(" version", "") if found else "unknown version"
 
 
 # --- what is written ---
@@ -142,25 +164,15 @@ def practrand(order: str, seed: int, gigabytes: int) -> tuple[int, list[str], in
 def row(battery: str, order: str, seed: int, gigabytes: int, share: float) -> tuple[str, ...]:
     """One battery on one order, as a row of the table."""
     started = time.perf_counter()
-    if battery == "practrand":
-        count, odd, words = practrand(order, seed, gigabytes)
-        failed = [line for line in odd if "FAIL" in line]
-        suspicious = [line for line in odd if "FAIL" not in line]
+    if battery in CRUSHES:
+        found = crush(battery, order, seed)
+    elif battery == "practrand":
+        found = practrand(order, seed, gigabytes)
     else:
-        if battery in CRUSHES:
-            found = crush(battery, order, seed)
-        elif battery == "dieharder":
-            found = dieharder(order, seed)
-        else:
-            found = Outcome(*own_battery.run(order, seed, share))
-        words, count = found.words, len(found.p_values)
-        near = {name: min(p, 1 - p) for name, p in found.p_values}
-        said = {name: f"{name} {p:.2g}" if p < 0.5 else f"{name} 1 - {1 - p:.2g}" for name, p in found.p_values}
-        failed = [said[name] for name in near if near[name] < FAILED]
-        suspicious = [said[name] for name in near if FAILED <= near[name] < SUSPICIOUS]
+        found = dieharder(order, seed) if battery == "dieharder" else own(order, seed, share)
     minutes = (time.perf_counter() - started) / 60
-    cells = [battery, order, seed, count, _listed(failed), _listed(suspicious), f"2^{np.log2(words):.1f}", f"{minutes:.1f}", date.today()]
-    return tuple(map(str, cells))
+    counts = [found.results, _listed(found.failed), _listed(found.suspicious), f"2^{np.log2(found.words):.1f}"]
+    return tuple(map(str, [battery, order, seed, *counts, f"{minutes:.1f}", date.today(), found.program]))
 
 
 def _listed(names: list[str], most: int = 4) -> str:
@@ -189,7 +201,8 @@ def write(new: tuple[str, ...], out: Path) -> None:
     out.write_text(f"""# Randomness of the words and normals
 
 {date.today()}, {versions}; {platform.machine()}, {os.cpu_count()} cores.
-Command: `python -m benchmarks.randomness --battery NAME [--order ORDER] [--seed SEED]`.
+Command: `python -m benchmarks.randomness --battery NAME [--order ORDER] [--seed SEED]`, own also with `--share 0.25`, practrand with
+`--gigabytes`: the column of words says how many were looked at. Minutes are of a niced process beside other work.
 Philox4x32-10 under the key of `stream_key(seed, None)`. A p-value within {FAILED:.0e} of 0 or 1 is a failure, one within
 {SUSPICIOUS:.0e} is suspicious: about {2 * SUSPICIOUS:.1%} of the p-values of perfect words are, so the battery is run again under another
 seed. PractRand judges its results itself: "FAIL", and all that it finds unusual or worse.
