@@ -216,23 +216,17 @@ def fma(x: Any, y: Any, z: Any) -> Any:
     vectors = _meet(x, y, z)
     if vectors:
         return _call("fma", *vectors)
-    if not all(isinstance(a, (float, np.floating)) for a in (x, y, z)):
+    if not all(isinstance(a, (float, np.floating)) for a in (x, y, z)) or not all(map(math.isfinite, (x, y))):
         return x * y + z
-    if not all(map(math.isfinite, (x, y, z))):
-        return x * y + z if not (math.isfinite(x) and math.isfinite(y)) else z + 0 * x
+    if not math.isfinite(z):
+        return z
     exact = Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z))
-    return type(z)(_nearest(exact, isinstance(z, np.float32))) if exact else x * y + z
-
-
-def _nearest(exact: Fraction, single: bool) -> float:
-    """The nearest float64; or, for the nearest float32, one that rounding once more does not lead astray (its last bit is odd)."""
-    try:
-        value = float(exact)
-    except OverflowError:
-        return math.copysign(math.inf, exact)
-    if single and math.isfinite(value) and Fraction(value) != exact and not bits(value) & 1:
+    if abs(exact) >= 2**1024 - 2**970:
+        return type(z)(math.copysign(math.inf, exact))
+    value = float(exact)
+    if isinstance(z, np.float32) and Fraction(value) != exact and not bits(value) & 1:  # odd: rounding once more leads nowhere astray
         value = math.nextafter(value, math.inf if Fraction(value) < exact else -math.inf)
-    return value
+    return type(z)(value) if exact else x * y + z
 
 
 def sqrt(x: Any) -> Any:

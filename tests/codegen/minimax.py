@@ -6,6 +6,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import mpmath as mp
 import numpy as np
@@ -67,7 +68,7 @@ def _exchange(grid: list, values: list, weights: list, terms: int) -> list:
         c = list(mp.lu_solve(system, right))[:terms]
         errors = [w * (mp.polyval(c[::-1], x) - v) for x, v, w in zip(grid, values, weights, strict=True)]
         starts = [0] + [i for i in range(1, len(grid)) if (errors[i] > 0) != (errors[i - 1] > 0)] + [len(grid)]
-        peaks = [max(range(a, b), key=lambda i: abs(errors[i])) for a, b in zip(starts, starts[1:], strict=False)]
+        peaks = [max(range(a, b), key=lambda i: abs(errors[i])) for a, b in pairwise(starts)]
         if len(peaks) < terms + 1:
             raise ArithmeticError(f"only {len(peaks)} alternations of {terms + 1}: use another number of terms")
         while len(peaks) > terms + 1:
@@ -143,7 +144,7 @@ FITS = {
 }  # fmt: skip
 
 
-HEADER = '''"""Minimax coefficients, lowest power first; printed by ``python -m tests.codegen.minimax``, whose fits say of what."""
+HEADER = '''"""Minimax coefficients, lowest power first; printed by ``python -m tests.codegen.minimax``, whose fits say of what (formatted by ruff)."""
 
 from __future__ import annotations
 
