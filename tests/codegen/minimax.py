@@ -144,7 +144,7 @@ FITS = {
 }  # fmt: skip
 
 
-HEADER = '''"""Minimax coefficients, lowest power first; printed by ``python -m tests.codegen.minimax``, whose fits say of what (formatted by ruff)."""
+HEADER = '''"""Minimax coefficients, lowest power first, printed by ``python -m tests.codegen.minimax``: its fits say of what."""
 
 from __future__ import annotations
 

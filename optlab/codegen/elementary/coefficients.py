@@ -1,4 +1,4 @@
-"""Minimax coefficients, lowest power first; printed by ``python -m tests.codegen.minimax``, whose fits say of what (formatted by ruff)."""
+"""Minimax coefficients, lowest power first, printed by ``python -m tests.codegen.minimax``: its fits say of what."""
 
 from __future__ import annotations
 
