@@ -216,10 +216,17 @@ def fma(x: Any, y: Any, z: Any) -> Any:
     vectors = _meet(x, y, z)
     if vectors:
         return _call("fma", *vectors)
-    if not all(isinstance(a, (float, np.floating)) for a in (x, y, z)) or not all(map(math.isfinite, (x, y, z))):
+    if not all(isinstance(a, (float, np.floating)) for a in (x, y, z)) or not all(map(math.isfinite, (x, y))):
         return x * y + z
+    if not math.isfinite(z):
+        return z
     exact = Fraction(float(x)) * Fraction(float(y)) + Fraction(float(z))
-    return type(z)(float(exact)) if exact else x * y + z
+    if abs(exact) >= 2**1024 - 2**970:
+        return type(z)(math.copysign(math.inf, exact))
+    value = float(exact)
+    if isinstance(z, np.float32) and Fraction(value) != exact and not bits(value) & 1:  # odd: rounding once more leads nowhere astray
+        value = math.nextafter(value, math.inf if Fraction(value) < exact else -math.inf)
+    return type(z)(value) if exact else x * y + z
 
 
 def sqrt(x: Any) -> Any:
@@ -231,17 +238,17 @@ def sqrt(x: Any) -> Any:
 
 def floor(x: Any) -> Any:
     """The largest whole number that is not above ``x``, as a float."""
-    return _call("floor", x) if isinstance(x, Vector) else type(x)(math.floor(x))
+    return _call("floor", x) if isinstance(x, Vector) else type(x)(math.floor(x) if math.isfinite(x) else x)
 
 
 def ceil(x: Any) -> Any:
     """The least whole number that is not below ``x``, as a float."""
-    return _call("ceil", x) if isinstance(x, Vector) else type(x)(math.ceil(x))
+    return _call("ceil", x) if isinstance(x, Vector) else type(x)(math.ceil(x) if math.isfinite(x) else x)
 
 
 def rint(x: Any) -> Any:
     """The nearest whole number as a float, ties to the even one."""
-    return _call("roundeven", x) if isinstance(x, Vector) else type(x)(round(x))
+    return _call("roundeven", x) if isinstance(x, Vector) else type(x)(round(x) if math.isfinite(x) else x)
 
 
 def select(mask: Any, x: Any, y: Any) -> Any:

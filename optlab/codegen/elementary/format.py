@@ -70,11 +70,11 @@ class Format:
 
 def _format(number: Any, table: dict[str, tuple[float, ...]], **rest: Any) -> Format:
     def rounded(value: Any) -> Any:
-        return tuple(map(number, value)) if isinstance(value, tuple) else value if callable(value) or isinstance(value, int) else number(value)
+        return (
+            tuple(map(number, value)) if isinstance(value, tuple) else value if callable(value) or isinstance(value, int) else number(value)
+        )
 
-    return Format(
-        number=number, coefficients={k: rounded(v) for k, v in table.items()}, **{k: rounded(v) for k, v in rest.items()}
-    )
+    return Format(number=number, coefficients={k: rounded(v) for k, v in table.items()}, **{k: rounded(v) for k, v in rest.items()})
 
 
 F64 = _format(
@@ -119,18 +119,18 @@ def estrin(coefficients: Sequence[Any], x: Any) -> Any:
 
 
 def const(like: Any, number: Any) -> Any:
-    """A number in every lane of ``like``; the number itself beside plain numbers."""
-    return like.like(number) if isinstance(like, Vector) else number
+    """A number of the kind of ``like``, in each of its lanes."""
+    return like.like(number) if isinstance(like, Vector) else type(like)(number)
 
 
 def at_most(x: Any, high: Any) -> Any:
     """``min(x, high)``; NaN stays."""
-    return select(x > high, high, x)
+    return select(x > high, const(x, high), x)
 
 
 def at_least(x: Any, low: Any) -> Any:
     """``max(x, low)``; NaN stays."""
-    return select(x < low, low, x)
+    return select(x < low, const(x, low), x)
 
 
 Function = TypeVar("Function", bound=Callable[..., Any])

@@ -12,33 +12,44 @@ from optlab.codegen.elementary.format import Format, at_least, at_most, const, e
 from optlab.codegen.lanes import bits, fma, select, sqrt
 
 
-def _reduced(f: Format, x: Any) -> tuple[Any, Any, Any]:
-    """``k``, as the lowest bits of a word, and ``x - k pi/2`` as a sum of two.
-
-    Where ``x`` is too large for it to be right, the first stays in [-1, 1] and the second is 0.
-    """
+def _multiple(f: Format, x: Any) -> tuple[Any, Any, Any]:
+    """The whole ``k`` nearest to ``x / (pi/2)``: as the lowest bits of a word, as a number, and ``x - k half_pi[0]``, exactly."""
     whole = fma(x, f.two_over_pi, f.magic)
     k = whole - f.magic
-    first = fma(k, -f.half_pi[0], x)
-    second = fma(k, -f.half_pi[1], first)
-    rest = fma(k, -f.half_pi[2], fma(k, -f.half_pi[1], first - second))
-    r = at_most(at_least(second + rest, -1.0), 1.0)
-    return bits(whole), r, select(abs(r) < 1.0, (second - r) + rest, f.number(0))
+    return bits(whole), k, fma(k, -f.half_pi[0], x)
 
 
-def _sine_or_cosine(f: Format, k: Any, r: Any, low: Any) -> Any:
-    """``sin(k pi/2 + r + low)``."""
+def _reduced(f: Format, x: Any) -> tuple[Any, Any]:
+    """``k`` and ``x - k pi/2``, kept in [-1, 1] where ``x`` is too large for it to be right."""
+    k_bits, k, first = _multiple(f, x)
+    r = fma(k, -f.half_pi[2], fma(k, -f.half_pi[1], first))
+    return k_bits, at_most(at_least(r, -1.0), 1.0)
+
+
+def _reduced_pair(f: Format, x: Any) -> tuple[Any, Any, Any]:
+    """``k`` and ``x - k pi/2`` as a sum of two."""
+    k_bits, k, first = _multiple(f, x)
+    p = k * f.half_pi[1]
+    most = first - p
+    back = most - first
+    least = ((first - (most - back)) - (p + back)) - fma(k, f.half_pi[2], fma(k, f.half_pi[1], -p))
+    r = most + least
+    return k_bits, r, (most - r) + least
+
+
+def _sine_or_cosine(f: Format, k: Any, r: Any) -> Any:
+    """``sin(k pi/2 + r)``."""
     z = r * r
-    sine = r + fma(r * z, f.polynomial("SIN", z), low)
+    sine = fma(r * z, f.polynomial("SIN", z), r)
     half = z * 0.5
     first = 1.0 - half
-    cosine = first + fma(z * z, f.polynomial("COS", z), fma(-r, low, (1.0 - first) - half))
+    cosine = first + fma(z * z, f.polynomial("COS", z), (1.0 - first) - half)
     return f.flip(select((k & 1) != 0, cosine, sine), (k & 2) << (f.width - 2))
 
 
 @elementary
 def sin(x: Any) -> Any:
-    """The sine: error at most 1 ulp for ``|x| <= 2**20``; larger, the reduction fails by and by and any value in [-1, 1] may result.
+    """The sine: error at most 2 ulp for ``|x| <= 2**20``; larger, the reduction fails by and by and any value in [-1, 1] may result.
 
     Of infinity it is NaN.
 
@@ -51,7 +62,7 @@ def sin(x: Any) -> Any:
 
 @elementary
 def cos(x: Any) -> Any:
-    """The cosine: error at most 1 ulp for ``|x| <= 2**20``; larger, the reduction fails by and by and any value in [-1, 1] may result.
+    """The cosine: error at most 2 ulp for ``|x| <= 2**20``; larger, the reduction fails by and by and any value in [-1, 1] may result.
 
     Of infinity it is NaN.
 
@@ -59,8 +70,8 @@ def cos(x: Any) -> Any:
     (1.0, 0.5403023058681398, True)
     """
     f = format_of(x)
-    k, r, low = _reduced(f, x)
-    return _sine_or_cosine(f, k + 1, r, low)
+    k, r = _reduced(f, x)
+    return _sine_or_cosine(f, k + 1, r)
 
 
 @elementary
@@ -73,11 +84,15 @@ def tan(x: Any) -> Any:
     (1.5574077246549023, -0.0)
     """
     f = format_of(x)
-    k, r, low = _reduced(f, abs(x))
+    k, r, low = _reduced_pair(f, abs(x))
     z = r * r
-    t = r + fma(r * z, f.polynomial("TAN", z), fma(z, low, low))
+    w = fma(r * z, f.polynomial("TAN", z), fma(z, low, low))
+    t = r + w
     odd = (k & 1) != 0
-    return f.flip(select(odd, f.number(-1), t) / select(odd, t, f.number(1)), f.sign_of(x))
+    over, under = select(odd, f.number(-1), t), select(odd, t, f.number(1))
+    y = over / under
+    error = fma(-y, under, over) - y * select(odd, (r - t) + w, f.number(0))  # 0 unless odd, where 1/under is -y
+    return f.flip(fma(-error, y, y), f.sign_of(x))
 
 
 @elementary
