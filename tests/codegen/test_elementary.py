@@ -12,7 +12,8 @@ import pytest
 
 from optlab.codegen import elementary
 from optlab.codegen.elementary.format import F32, F64, horner
-from optlab.codegen.lanes import fma, load, store, traced
+from optlab.codegen.lanes import fma, load, store
+from optlab.codegen.tracing import traced
 from tests.codegen import minimax
 
 #: ulp the docstrings promise
