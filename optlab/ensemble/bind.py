@@ -3,47 +3,34 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import sympy as sp
 
-from optlab import schedules
-from optlab.codegen.rules import constants_of, lowered
-from optlab.ensemble.kernel import padded, schedule_module, squared_error_weight, table_module
+from optlab.ensemble.layout import padded, squared_error_weight
 from optlab.ensemble.philox import fill_normals, stream_key
+from optlab.ensemble.plans import rule_plan, schedule_plan
 from optlab.ensemble.purposes import Purpose
 from optlab.errors import InputError
-from optlab.expressions import Rule, Schedule
 from optlab.objectives import Problem, Rows, Separable
+
+if TYPE_CHECKING:
+    from optlab.expressions import Rule, Schedule
 
 
 def learning_rates(schedule: Schedule | float | str, steps: int) -> np.ndarray:
     """alpha of every step as float64, shape (steps,). A number means the constant schedule."""
-    schedule = schedules.as_schedule(schedule)
-    parameters = np.array([float(value) for value in schedule.values.values()], np.float64)
-    rates = np.empty(steps, np.float64)
-    schedule_module(schedule.with_()).fill_rates(parameters, rates)
-    if not np.all(np.isfinite(rates)) or (steps and rates.min() < 0):
-        bad = int(np.flatnonzero(~np.isfinite(rates) | (rates < 0))[0])
-        raise InputError(f"schedule {schedule.label()} gives the learning rate {rates[bad]} at step {bad}: it must be finite and >= 0")
-    return rates
+    return schedule_plan(schedule).rates(steps)
 
 
-def step_table(rule: Rule, rates: np.ndarray) -> np.ndarray:
+def step_table(rule: Rule | str, rates: np.ndarray) -> np.ndarray:
     """Every per-step scalar of the rule, float64, shape (steps, scalars)."""
-    low = lowered(rule)
-    values = rule.values
-    carried = np.array([float(start.xreplace(values)) for start in low.carried.values()], np.float64)
-    table = np.empty((len(rates), len(low.step_values)), np.float64)
-    table_module(rule.unbound()).fill_table(rates, np.array(constants_of(rule), np.float64), carried, table)
-    return table
+    return rule_plan(rule).table(rates)
 
 
-def initial_states(rule: Rule) -> np.ndarray:
+def initial_states(rule: Rule | str) -> np.ndarray:
     """The initial value of each coordinate state, float64."""
-    values = rule.values
-    return np.array([float(sp.N(rule.initial[key].xreplace(values), 30)) for key in rule.coordinate_states], np.float64)
+    return rule_plan(rule).initial
 
 
 def philox_normals(rows: int, columns: int, seed: int, purpose: Purpose) -> np.ndarray:

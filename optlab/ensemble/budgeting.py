@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from optlab.ensemble.kernel import BLOCK
+from optlab.ensemble.layout import BLOCK
 from optlab.ensemble.specs import Request
 from optlab.errors import InputError
 

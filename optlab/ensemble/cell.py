@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from optlab.codegen.rules import constants_of, lowered
-from optlab.ensemble.bind import initial_states, kernel_data, learning_rates, scattered_starts, step_table
-from optlab.ensemble.kernel import BLOCK, kernel, noise_kind, padded, shape_of, values_per_block
+from optlab.ensemble.bind import kernel_data, scattered_starts
+from optlab.ensemble.layout import BLOCK, noise_kind, padded, shape_of, values_per_block
 from optlab.ensemble.philox import stream_key
+from optlab.ensemble.plans import kernel, rule_plan, schedule_plan
 from optlab.ensemble.specs import Request
 from optlab.ensemble.statistics import COUNT, HIGH, LOW, M2, MEAN, NONFINITE, Counts, Tally, Tree, compiled
 from optlab.objectives import Rows
@@ -47,22 +47,23 @@ class Cell:
     def __init__(self, request: Request) -> None:
         self.request = r = request
         real = np.dtype(r.dtype)
-        self.rates = learning_rates(r.schedule, r.steps)
+        rule = rule_plan(r.rule)
+        self.rates = schedule_plan(r.schedule).rates(r.steps)
         self.asked = r.records
         hidden = r.outcomes and (not len(r.records) or r.records[-1] != r.steps)  # the final loss is recorded, then left out
         self.records = np.append(r.records, r.steps) if hidden else r.records
         self.dim, self.real = r.problem.dim, real
         data = kernel_data(r.problem, r.dtype)
         kind = noise_kind(r.problem)
-        law, batch = getattr(r.problem, "noise_law", None), r.batch or 1
+        law, batch = r.problem.noise_law, r.batch or 1
         repeat = batch if kind == "student_t" else 1  # the mean of several such numbers has a law of its own
-        dof = float(law.dof) if kind == "student_t" and law is not None else 0.0
-        spread = r.problem.noise * (np.sqrt((dof - 2) / dof) if dof else 1 / np.sqrt(batch))
+        spread = r.problem.noise * (law.unit if kind == "student_t" else 1 / np.sqrt(batch))
+        dof = law.dof or 0.0
         mode = MODES[None if r.batch is None else r.problem.sampling] if isinstance(r.problem, Rows) else 0
         scale = max(1.0, *(abs(value) for value in r.problem.start.point), r.problem.start.scatter)
         limit = np.array(min(r.limit * scale, float(np.finfo(real).max)), real)
         shape = shape_of(r.problem)
-        states = len(lowered(r.rule).states) + (shape != "separable") + (shape == "dense")
+        states = rule.states + (shape != "separable") + (shape == "dense")
         self.lanes = LANES
         while shape != "rows" and self.lanes > 16 and states * self.dim * self.lanes * real.itemsize > STATE_BYTES:
             self.lanes //= 2
@@ -70,12 +71,12 @@ class Cell:
         levels = np.append(np.array(sorted(r.reach, reverse=True), np.float64), -np.inf)
         with np.errstate(over="ignore"):
             self.head = (
-                self.lanes, r.steps, np.append(self.records, -1), np.array(constants_of(r.rule), real), step_table(r.rule, self.rates).astype(real),
-                initial_states(r.rule).astype(real), np.array(r.problem.start.point, real), real.type(spread), real.type(dof), repeat,
+                self.lanes, r.steps, np.append(self.records, -1), rule.constants.astype(real), rule.table(self.rates).astype(real),
+                rule.initial.astype(real), np.array(r.problem.start.point, real), real.type(spread), real.type(dof), repeat,
                 limit.view(f"u{real.itemsize}")[()], data.curvature, data.matrix, data.turn, data.targets, batch, mode, *self.key, levels,
             )  # fmt: skip
-        self.states, self.shape, self.mode = len(lowered(r.rule).states), shape, mode
-        self.kernel = kernel(r.rule.unbound(), r.problem, r.dtype, r.uniform_bits).run
+        self.states, self.shape, self.mode = rule.states, shape, mode
+        self.kernel = kernel(rule, r.problem, r.dtype, r.uniform_bits).run
         self.blocks = -(-r.trajectories // BLOCK)
         self.stop = np.zeros(1, np.int64)
         self.done = 0  # blocks, counted from the first

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from optlab.ensemble.cell import Cell, Piece
-from optlab.ensemble.kernel import BLOCK
+from optlab.ensemble.layout import BLOCK
 from optlab.ensemble.specs import canonical_json
 from optlab.ensemble.statistics import Counts, Tally
 from optlab.errors import InputError, StoreError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -13,12 +13,13 @@ import xarray as xr
 from optlab.ensemble.budgeting import check_memory
 from optlab.ensemble.cell import Cell
 from optlab.ensemble.engine import execute
-from optlab.ensemble.grid import assemble, points
 from optlab.ensemble.philox import read_seed
 from optlab.ensemble.specs import Request, describe
 from optlab.errors import MissingDependencyError
-from optlab.expressions import Rule, Schedule
 from optlab.objectives import Problem, whole
+
+if TYPE_CHECKING:
+    from optlab.expressions import Rule, Schedule
 
 
 def simulate(
@@ -119,10 +120,12 @@ def simulate(
         "limit": limit, "uniform_bits": uniform_bits,
     }  # fmt: skip
     if axes:
+        from optlab.ensemble.grid import points
+
         asked = points(rule, problem, schedule, batch, axes)
     else:
         asked = [{"rule": rule, "problem": problem, "schedule": schedule, "batch": batch}]
-    requests = [Request.read(**point, **options) for point in asked]
+    requests = [Request.read(**point, **options, plans=True) for point in asked]
     if backend == "cuda":
         raise MissingDependencyError("backend 'cuda' is not part of this version; use backend='cpu'")
     workers = os.cpu_count() or 1 if threads is None else whole(threads, "threads")
@@ -139,4 +142,6 @@ def simulate(
         coords["coordinate"] = [str(name) for name in getattr(first.problem, "coordinates", range(first.problem.dim))]
     if not axes:
         return xr.Dataset(cells[0].variables(), coords, describe(first))
+    from optlab.ensemble.grid import assemble
+
     return assemble(axes, [cell.variables() for cell in cells], coords, describe(first))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from optlab import problems, rules, schedules
 from optlab._version import __version__
 from optlab.errors import InputError, UnknownNameError
-from optlab.expressions import Rule, Schedule
+from optlab.ensemble.plans import RulePlan, SchedulePlan, rule_plan, schedule_plan
 from optlab.objectives import Fresh, Problem, Rows, real, whole
+
+if TYPE_CHECKING:
+    from optlab.expressions import Rule, Schedule
 
 BACKENDS = ("cpu",)
 DTYPES = ("float64", "float32")
@@ -24,9 +27,9 @@ RECORDS = 101  #: recorded steps unless asked otherwise
 class Request:
     """A checked request; see :func:`optlab.simulate` for the meaning of each field."""
 
-    rule: Rule
+    rule: Rule | RulePlan
     problem: Problem
-    schedule: Schedule
+    schedule: Schedule | SchedulePlan
     steps: int
     batch: int | None
     trajectories: int
@@ -44,9 +47,9 @@ class Request:
 
     @staticmethod
     def read(
-        rule: Rule | str, problem: Problem | str, *, schedule: Schedule | float | str, steps: int, backend: str, **options: Any
+        rule: Rule | str, problem: Problem | str, *, schedule: Schedule | float | str, steps: int, backend: str, plans: bool = False, **options: Any
     ) -> Request:
-        """Check every value and resolve names. Raises InputError or UnknownNameError naming the first bad one."""
+        """Check every value and resolve names (with ``plans``, to what a simulation needs of them). Raises InputError or UnknownNameError naming the first bad one."""
         if backend not in (*BACKENDS, "cuda", "auto"):
             raise UnknownNameError("backend", backend, BACKENDS)
         if options["dtype"] not in DTYPES:
@@ -77,7 +80,7 @@ class Request:
             raise InputError("uniform_bits = 53 needs dtype='float64': a float32 number has no room for them")
         asked = options["coordinates"]
         return Request(
-            rules.get(rule), checked, schedules.as_schedule(schedule), steps, batch, trajectories, options["seed"],
+            rule_plan(rule) if plans else rules.get(rule), checked, schedule_plan(schedule) if plans else schedules.as_schedule(schedule), steps, batch, trajectories, options["seed"],
             options["dtype"], recorded_steps(options["record"], steps), quantiles, reach,
             min(whole(options["keep"], "keep", low=0), trajectories), bool(options["outcomes"]),
             checked.dim <= 16 if asked is None else bool(asked), bool(options["common"]), real(options["limit"], "limit", low=1), uniform_bits,

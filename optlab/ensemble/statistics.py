@@ -13,7 +13,7 @@ from types import ModuleType
 import numpy as np
 
 from optlab.codegen.module import load, template
-from optlab.ensemble.kernel import BLOCK, SOURCES
+from optlab.ensemble.layout import BLOCK, SOURCES
 
 COUNT, MEAN, M2, LOW, HIGH, NONFINITE = range(6)
 OCTAVES, CELLS = 4096, 64  #: of a loss's float64: sign and exponent, then the first six bits of the mantissa

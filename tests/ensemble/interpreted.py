@@ -1,7 +1,7 @@
 """A kernel's real source, run by the Python interpreter: any number type, any stream of random words, every call seen."""
 
 import re
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest import mock
 
@@ -52,11 +52,11 @@ def interpreted_cell(rounds, rule, problem, **options):
         "quantiles": (), "reach": (), "keep": 0, "outcomes": False, "coordinates": False, "common": True, "limit": 1e15, "uniform_bits": 32,
     }  # fmt: skip
     request = Request.read(rule, problem, **(given | options))
-    with one_lane(), mock.patch("optlab.ensemble.bind.padded", lambda p, dtype: p.dim):
+    with one_lane():
         cell = Cell(request)
         cell.lanes = 2
         cell.head = (2, *cell.head[1:])
         cell.spare.put(cell.new_tally())
-    space = interpret(request.rule, request.problem, rounds, dtype=request.dtype)
+    space = interpret(rule, request.problem, rounds, dtype=request.dtype)
     cell.kernel = space["run"]
     return cell

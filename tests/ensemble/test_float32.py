@@ -8,7 +8,8 @@ import pytest
 import optlab as ol
 from optlab.codegen.module import load
 from optlab.ensemble.cell import Cell
-from optlab.ensemble.kernel import SOURCES, kernel_source
+from optlab.ensemble.kernel import kernel_source
+from optlab.ensemble.layout import SOURCES
 from optlab.ensemble.specs import Request
 
 PROBLEMS = {

@@ -1,0 +1,70 @@
+"""How a kernel is laid out for a problem: which template, how wide, how padded. Knows nothing of SymPy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from optlab.codegen.lanes import register_bits
+from optlab.kept_facts import kept
+from optlab.objectives import Problem, Rows, Separable, definitions
+
+BLOCK = 64  #: trajectories whose statistics are reduced first; chunks are multiples of it
+
+HERE = Path(__file__).parent
+_CODEGEN = HERE.parent / "codegen"
+TEMPLATES = HERE / "templates"
+
+#: What machine code depends on beside the generated text itself.
+SOURCES = (
+    HERE / "philox.py", HERE / "draws.py", _CODEGEN / "lanes.py", _CODEGEN / "tracing.py", *sorted((_CODEGEN / "elementary").glob("*.py")),
+)  # fmt: skip
+
+#: What generated text depends on beside the definitions of rule and problem.
+GENERATORS = (*sorted(_CODEGEN.glob("*.py")), *sorted(TEMPLATES.glob("*.py")), HERE / "kernel.py", HERE / "layout.py", HERE / "purposes.py")
+
+_SIZE = {"float64": 64, "float32": 32}
+
+
+def shape_of(problem: Problem) -> str:
+    """Which kind of kernel serves the problem."""
+    return "dense" if isinstance(problem, Separable) and problem.rotation is not None else problem.shape
+
+
+def width_of(problem: Problem, dtype: str) -> int:
+    """Lanes of one vector. Results depend on it only over rows, where it fixes the order of sums: there it is the same on all machines."""
+    if isinstance(problem, Rows):
+        return 4 if problem.dim <= (16 if dtype == "float64" else 4) else 8
+    return 2 * register_bits() // _SIZE[dtype]  # two registers: enough independent work for both of the machine's pipelines
+
+
+def padded(problem: Problem, dtype: str) -> int:
+    """The dimension of the rows with their padding."""
+    width = width_of(problem, dtype)
+    return -(-problem.dim // width) * width
+
+
+def noise_kind(problem: Problem) -> str:
+    """The law of the gradient noise."""
+    return problem.noise_law.kind
+
+
+def values_per_block(kind: str, uniform_bits: int) -> int:
+    """How many values of the noise one block of four words gives."""
+    return (2 if kind == "student_t" else 4) // (2 if uniform_bits == 53 else 1)
+
+
+def squared_error_weight(problem: Rows) -> float | None:
+    """c, where the loss of a row is ``c (z - y)^2``; None where it is something else."""
+    if problem.form is None:
+        return _weight(problem)
+    found: float | None = kept(["squared_error_weight", repr(problem.form), *definitions()], lambda: _weight(problem))
+    return found
+
+
+def _weight(problem: Rows) -> float | None:
+    import sympy as sp
+
+    from optlab.symbols import y, z
+
+    weight = problem.expressions()["curvature"] / 2
+    return float(weight) if weight.is_number and sp.expand(problem.loss - weight * (z - y) ** 2) == 0 else None
