@@ -5,15 +5,17 @@
 //
 // GROUP vectors of trajectories advance together; their states lie as [coordinate][state][vector]. Positions
 // p = step * d + coordinate are served in order, four a Philox block, so that no normal is wasted.
-#include "ensemble_simd.hpp"
 
 #include <algorithm>
 #include <cstring>
 #include <memory>
 #include <vector>
 
-#include "ensemble_rows.hpp"
 #include "ensemble_rules.hpp"
+
+#ifndef BUFFER
+#define BUFFER 5
+#endif
 
 namespace {
 
@@ -94,10 +96,10 @@ template <class R, class Rule, Shape SHAPE, int G> void run(const Job& job) {
         record(0);
         int64_t step = 0, next = job.every;
         int i = 0;
-        for (uint32_t block = 0; step < T; ++block) {
-            const Block at(block, key);
-            V n[4][G];
-            noise.block(at, key, gauss, n);
+        constexpr int BLOCKS = SHAPE == ANY ? BUFFER : 1;  // Philox blocks between two looks at where a step ends
+        for (uint32_t block = 0; step < T; block += BLOCKS) {
+            V n[4 * BLOCKS][G];
+            for (int b = 0; b < BLOCKS; ++b) noise.block(Block(block + b, key), key, gauss, n + 4 * b);
             if constexpr (SHAPE == SCALAR) {
                 const int live = int(std::min<int64_t>(4, T - step));
                 V after[4][G];
@@ -105,7 +107,7 @@ template <class R, class Rule, Shape SHAPE, int G> void run(const Job& job) {
                 for (int q = 0; q < 4; ++q) {
                     if (q < live) {
                         for (int g = 0; g < G; ++g) {
-                            Rule::template update<R, G>(state + g, n[q][g], all<V>(curvature[0]), table[step + q]);
+                            Rule::template update<R, G>(state + g, fma(state[g], all<V>(curvature[0]), n[q][g]), table[step + q]);
                             after[q][g] = state[g];
                         }
                         if (step + q + 1 == next) record(next / job.every), next += job.every;
@@ -123,7 +125,7 @@ template <class R, class Rule, Shape SHAPE, int G> void run(const Job& job) {
                 const auto one = [&](int i, int q) {
                     for (int g = 0; g < G; ++g) {
                         V* x = state + i * S * G + g;
-                        Rule::template update<R, G>(x, n[q][g], all<V>(curvature[i]), table[step]);
+                        Rule::template update<R, G>(x, fma(*x, all<V>(curvature[i]), n[q][g]), table[step]);
                         squares[g] = fma(*x, *x, squares[g]);
                     }
                 };
@@ -137,13 +139,10 @@ template <class R, class Rule, Shape SHAPE, int G> void run(const Job& job) {
                     for (int q = 0; q < 4; ++q) one(i + q, q);
                     if ((i += 4) == d) end();
                 } else {
-#pragma GCC unroll 4
-                    for (int q = 0; q < 4; ++q) {
-                        one(i, q);
-                        if (++i == d) {
-                            end();
-                            if (step == T) break;
-                        }
+                    for (int q = 0; q < 4 * BLOCKS && step < T;) {
+                        const int stop = std::min(d, i + 4 * BLOCKS - q);
+                        for (; i < stop; ++i, ++q) one(i, q);
+                        if (i == d) end();
                     }
                 }
             }
@@ -162,9 +161,9 @@ template <class R, class Rule, Shape SHAPE, int G> void run(const Job& job) {
     }
 }
 
-// Vectors of trajectories side by side, the fastest of 1, 2, 4 and 8 measured for d = 1 and for d > 1.
+// Vectors of trajectories side by side: the fastest of 1, 2, 4 and 8 for every d, rule and dtype measured.
 #ifndef GROUP
-#define GROUP(SHAPE, DOUBLE) (SHAPE == SCALAR ? 4 : 2)
+#define GROUP(SHAPE, DOUBLE) 4
 #endif
 
 template <class R, class Rule, Shape SHAPE> int shape(const Job& job) {
@@ -212,6 +211,9 @@ extern "C" {
 
 // 0, or the number that the number of trajectories must be a multiple of.
 int run_ensemble(int bits, int rule, const Job* job) { return bits == 64 ? rules<double>(rule, *job) : rules<float>(rule, *job); }
+
+// Trajectories in one vector.
+int lanes(int bits) { return BYTES * 8 / bits; }
 
 // Normals of `vectors` vectors of trajectories and `blocks` blocks, for tests of their distribution.
 void normals(int bits, int64_t vectors, int64_t blocks, uint32_t k0, uint32_t k1, void* out) {

@@ -1,4 +1,4 @@
-// The five update rules of benchmarks/ensemble_reference.cpp on one vector of trajectories.
+// The five update rules on one vector: g is the gradient.
 //
 // State arrays are G vectors apart: x[0] is theta, x[G] and x[2 G] the memories. Memories are kept without their factor 1 - beta
 // (M = m / (1 - beta1), V = v / (1 - beta2)); the factors, the bias corrections and eps go into three numbers a step.
@@ -45,9 +45,9 @@ struct Sgd {  // theta <- theta - alpha g
         for (int64_t t = 0; t < steps; ++t) out[t].rate = R(-rates[t]);
         return out;
     }
-    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> n, Vec<R> lam, const Step<R>& c) {
+    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
         using V = Vec<R>;
-        x[0] = fma(fma(lam, x[0], n), all<V>(c.rate), x[0]);
+        x[0] = fma(g, all<V>(c.rate), x[0]);
     }
 };
 
@@ -58,9 +58,8 @@ struct Momentum {  // v <- beta v - alpha g; theta <- theta + v
         for (auto& step : out) step.beta1 = R(p[0]);
         return out;
     }
-    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> n, Vec<R> lam, const Step<R>& c) {
+    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
         using V = Vec<R>;
-        V g = fma(lam, x[0], n);
         x[G] = fma(g, all<V>(c.rate), x[G] * c.beta1);
         x[0] += x[G];
     }
@@ -75,9 +74,8 @@ struct RmsProp {  // v <- beta v + (1 - beta) g^2; theta <- theta - alpha g / sq
             out[t].rate = R(-rates[t] / std::sqrt(1 - beta)), out[t].eps = R(eps / (1 - beta)), out[t].beta2 = R(beta);
         return out;
     }
-    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> n, Vec<R> lam, const Step<R>& c) {
+    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
         using V = Vec<R>;
-        V g = fma(lam, x[0], n);
         x[G] = fma(x[G], all<V>(c.beta2), g * g);
         x[0] += over_root(g * c.rate, x[G] + c.eps);
     }
@@ -96,9 +94,8 @@ template <bool DECAY> struct Adam {  // m, v; theta <- theta (1 - alpha wd) - al
         }
         return out;
     }
-    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> n, Vec<R> lam, const Step<R>& c) {
+    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
         using V = Vec<R>;
-        V g = fma(lam, x[0], n);
         x[2 * G] = fma(x[2 * G], all<V>(c.beta2), g * g);
         x[G] = fma(x[G], all<V>(c.beta1), g);
         V move = over_root(x[G] * c.rate, x[2 * G] + c.eps);

@@ -59,13 +59,13 @@ inline unsigned outside(F32 x, F32 limit) { return _mm256_movemask_ps(_mm256_cmp
 #endif
 
 // ------------------------------------------------------------------------------------------------ Philox4x32-10
-// Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011. Counter (trajectory, block, 0, PURPOSE).
+// Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011. Counter (trajectory, block, 0, purpose).
 // A 64-bit lane carries one 32-bit word in its low half; the multiplier ignores the high half, so nothing is masked.
 // What rounds 0 and 1 compute depends on the trajectory alone or on the block alone: the former is kept (Stream), the
 // latter is scalar (Block), and vectors start in the middle of round 2.
 
 constexpr uint64_t M0 = 0xD2511F53, M1 = 0xCD9E8D57;
-constexpr uint32_t W0 = 0x9E3779B9, W1 = 0xBB67AE85, PURPOSE = 1;
+constexpr uint32_t W0 = 0x9E3779B9, W1 = 0xBB67AE85;
 
 struct Key {
     uint32_t k0[10], k1[10];
@@ -73,6 +73,8 @@ struct Key {
         for (int r = 0; r < 10; ++r) k0[r] = a + r * W0, k1[r] = b + r * W1;
     }
 };
+
+constexpr uint32_t NOISE = 1, ROWS = 2;  // purposes
 
 struct Block {  // the scalar half of rounds 0 and 1
     uint64_t first, second;
@@ -85,10 +87,10 @@ struct Block {  // the scalar half of rounds 0 and 1
 
 struct Stream {  // the half of rounds 0, 1 and 2 that belongs to the trajectories
     U64 a, b, c, d;
-    void set(U64 trajectory, const Key& key) {
+    void set(U64 trajectory, const Key& key, uint32_t purpose) {
         U64 p = mul32(trajectory, all<U64>(M0));
         a = p;
-        U64 q = mul32((p >> 32) ^ uint64_t(PURPOSE ^ key.k1[0]), all<U64>(M1));
+        U64 q = mul32((p >> 32) ^ uint64_t(purpose ^ key.k1[0]), all<U64>(M1));
         b = q ^ uint64_t(key.k0[2]);
         d = mul32((q >> 32) ^ uint64_t(key.k0[1]), all<U64>(M0));
         c = (d >> 32) ^ uint64_t(key.k1[2]);
@@ -271,7 +273,7 @@ template <int G> struct Noise<double, G> {
         for (int g = 0; g < G; ++g, first += LANES<double>) {
             U64 index;
             for (int i = 0; i < LANES<double>; ++i) index[i] = first + i;
-            stream[g].set(index, key);
+            stream[g].set(index, key, NOISE);
         }
     }
     inline void block(const Block& at, const Key& key, const Gaussian<F64>& gauss, F64 (*n)[G]) const {
@@ -288,8 +290,8 @@ template <int G> struct Noise<float, G> {
         for (int g = 0; g < G; ++g, first += LANES<float>) {
             U64 index;
             for (int i = 0; i < LANES<double>; ++i) index[i] = first + 2 * i;
-            stream[2 * g].set(index, key);
-            stream[2 * g + 1].set(index + 1, key);
+            stream[2 * g].set(index, key, NOISE);
+            stream[2 * g + 1].set(index + 1, key, NOISE);
         }
     }
     inline void block(const Block& at, const Key& key, const Gaussian<F32>& gauss, F32 (*n)[G]) const {
