@@ -80,7 +80,7 @@ def moments(name, prepare, case, steps=200, other=None):
     else:
         others, run = other(case)
         expected, spread = run(steps)
-        error = spread / others
+        error = spread[1:] / others
     where = f"{name}, {case.name}"
     demand(len(mean) == len(expected), f"{where}: {len(mean)} records for {len(expected)}")
     demand(abs(mean[0] / expected[0] - 1) < 1e-5, f"{where}: the loss at the start is {mean[0]:.9g}, not {expected[0]:.9g}")

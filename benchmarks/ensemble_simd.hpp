@@ -150,8 +150,8 @@ template <> struct Terms<float> {
     static constexpr int LOG = LOG32_TERMS, CIRCLE = 5;
 };
 
-// Every coefficient as a vector in memory: an operand of the fused multiply-add. Those of z^(2k) are scaled for an argument
-// z * 2^31, so that the angle need not be.
+// Every coefficient as a vector in memory: an operand of the fused multiply-add. In float64 those of
+// z^(2k) are scaled for an argument z * 2^31, so that the angle need not be.
 template <class V> struct Gaussian {
     V log[LOG64_TERMS], sine[7], cosine[7], octave;
 };
@@ -164,8 +164,8 @@ template <class R> Gaussian<Vec<R>> gaussian(double noise) {
     for (int k = 0; k < Terms<R>::LOG; ++k) g.log[k] = all<V>(R(-2 * noise * noise * log[k]));
     g.octave = all<V>(R(-2 * noise * noise * 0.693147180559945309417));
     for (int k = 0; k < Terms<R>::CIRCLE; ++k) {
-        g.sine[k] = all<V>(R(sine[k] * 0x1p-31 * power(0x1p-62, k)));
-        g.cosine[k] = all<V>(R(cosine[k] * power(0x1p-62, k)));
+        g.sine[k] = all<V>(R(sine[k] * (DOUBLE ? 0x1p-31 * power(0x1p-62, k) : 1.0)));
+        g.cosine[k] = all<V>(R(cosine[k] * (DOUBLE ? power(0x1p-62, k) : 1.0)));
     }
     return g;
 }
@@ -188,7 +188,7 @@ inline void split(U32 w, F32& octave, F32& f) {  // of 31 bits: u = (w0 / 2 + 1/
     f = (F32)((shifted & MANTISSA) + ROOT_HALF) - 1.0f;
 }
 inline F64 angle(U64 w) { return from_word(w, 0x1p31 - 0.5); }  // over pi / 2^32
-inline F32 angle(U32 w) { return from_int(w); }
+inline F32 angle(U32 w) { return from_int(w) * 0x1p-31f; }  // over pi / 2
 inline F64 flip(F64 x, U64 w) { return (F64)((U64)x ^ (w << 63)); }
 inline F32 flip(F32 x, U32 w) { return (F32)((U32)x ^ (w << 31)); }
 
