@@ -18,7 +18,7 @@ template <class R> struct Step {
 #ifndef RSQRT32
 #define RSQRT32 1
 #endif
-inline F64 over_root(F64 a, F64 x) {
+HOT F64 over_root(F64 a, F64 x) {
 #if RSQRT64
     F64 y = rsqrt_estimate(x);
     F64 e = fma(-x * y, y, all<F64>(1.0));
@@ -28,7 +28,7 @@ inline F64 over_root(F64 a, F64 x) {
     return a / root(x);
 #endif
 }
-inline F32 over_root(F32 a, F32 x) {
+HOT F32 over_root(F32 a, F32 x) {
 #if RSQRT32
     F32 y = rsqrt_estimate(x);
     F32 e = fma(-x * y, y, all<F32>(1.0f));
@@ -45,7 +45,7 @@ struct Sgd {  // theta <- theta - alpha g
         for (int64_t t = 0; t < steps; ++t) out[t].rate = R(-rates[t]);
         return out;
     }
-    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
+    template <class R, int G> HOT static void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
         using V = Vec<R>;
         x[0] = fma(g, all<V>(c.rate), x[0]);
     }
@@ -58,7 +58,7 @@ struct Momentum {  // v <- beta v - alpha g; theta <- theta + v
         for (auto& step : out) step.beta1 = R(p[0]);
         return out;
     }
-    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
+    template <class R, int G> HOT static void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
         using V = Vec<R>;
         x[G] = fma(g, all<V>(c.rate), x[G] * c.beta1);
         x[0] += x[G];
@@ -74,7 +74,7 @@ struct RmsProp {  // v <- beta v + (1 - beta) g^2; theta <- theta - alpha g / sq
             out[t].rate = R(-rates[t] / std::sqrt(1 - beta)), out[t].eps = R(eps / (1 - beta)), out[t].beta2 = R(beta);
         return out;
     }
-    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
+    template <class R, int G> HOT static void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
         using V = Vec<R>;
         x[G] = fma(x[G], all<V>(c.beta2), g * g);
         x[0] += over_root(g * c.rate, x[G] + c.eps);
@@ -94,7 +94,7 @@ template <bool DECAY> struct Adam {  // m, v; theta <- theta (1 - alpha wd) - al
         }
         return out;
     }
-    template <class R, int G> static inline void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
+    template <class R, int G> HOT static void update(Vec<R>* x, Vec<R> g, const Step<R>& c) {
         using V = Vec<R>;
         x[2 * G] = fma(x[2 * G], all<V>(c.beta2), g * g);
         x[G] = fma(x[G], all<V>(c.beta1), g);

@@ -20,6 +20,8 @@ typedef uint32_t U32 __attribute__((vector_size(BYTES)));
 typedef double F64 __attribute__((vector_size(BYTES)));
 typedef float F32 __attribute__((vector_size(BYTES)));
 
+#define HOT [[gnu::always_inline]] inline
+
 template <class R> struct Types;
 template <> struct Types<double> { typedef F64 V; };
 template <> struct Types<float> { typedef F32 V; };
@@ -98,7 +100,7 @@ struct Stream {  // the half of rounds 0, 1 and 2 that belongs to the trajectori
 };
 
 // Blocks of K streams at once: the multiplier's latency is hidden by the other streams.
-template <int K> inline void philox(const Stream* s, const Block& block, const Key& key, U64 (*w)[4]) {
+template <int K> HOT void philox(const Stream* s, const Block& block, const Key& key, U64 (*w)[4]) {
     const U64 m0 = all<U64>(M0), m1 = all<U64>(M1);
     U64 c0[K], c1[K], c2[K], c3[K];
     for (int k = 0; k < K; ++k) {
@@ -127,33 +129,29 @@ template <int K> inline void philox(const Stream* s, const Block& block, const K
 // through (-pi/2, pi/2), the lowest bit of w1 chooses the half of the circle. Coefficients: interpolation at Chebyshev nodes of
 // log(1 + f) / f on [sqrt(1/2) - 1, sqrt(2) - 1], sin(pi/2 z) / z and cos(pi/2 z) in z^2; those of log times -2 s^2.
 
-constexpr double LOG64[] = {1.00000000000021719,   -0.499999999985125588, 0.333333333114172519, -0.250000004331281489, 0.200000038055127538,
-                            -0.166666322337942959, 0.142854582609448807,  -0.125010753995017564, 0.111194130527899813, -0.0998736616912165333,
-                            0.089541627892867124,  -0.0831743521090328349, 0.0875040523269321365, -0.0846787641145812389, 0.042728007304351816};
+constexpr double LOG64[] = {0.999999999999973594, 0.333333333397896261, 0.199999974459161914,
+                            0.142860830729378625, 0.110871249550387449, 0.0980404781987652637};
 constexpr double SIN64[] = {1.57079632679481753, -0.645964097498494875, 0.0796926261220857709, -0.00468175339012288005,
                             0.000160439052091110448, -3.59570579693150514e-6, 5.46254986459607064e-8};
 constexpr double COS64[] = {0.999999999999247963, -1.23370055006246238, 0.253669506721089851, -0.0208634736759620305,
                             0.000919239986670746887, -0.0000251721840110506436, 4.49216171208350626e-7};
-constexpr double LOG32[] = {0.999999974131067079, -0.499999963821238881, 0.33334193286135078, -0.250013521854960623, 0.199559333583832474,
-                            -0.165779928967988626, 0.149774012801273749, -0.142692582062188322, 0.0853331308299615193};
+constexpr double LOG32[] = {0.999999999315659086, 0.333334076690755938, 0.199874252587595239, 0.149621952395724934};
 constexpr double SIN32[] = {1.57079632003860163, -0.645963759583539301, 0.0796899183290284958, -0.00467414383815177762, 0.000151671703664089589};
 constexpr double COS32[] = {0.999999953027512369, -1.23369820062236475, 0.253650674422662351, -0.0208105151998044539, 0.000858134467091320893};
-constexpr int LOG64_TERMS = 15, LOG32_TERMS = 9;
-
 constexpr double power(double x, int n) { return n == 0 ? 1.0 : x * power(x, n - 1); }
 
 template <class R> struct Terms;
 template <> struct Terms<double> {
-    static constexpr int LOG = LOG64_TERMS, CIRCLE = 7;
+    static constexpr int LOG = 6, CIRCLE = 7;
 };
 template <> struct Terms<float> {
-    static constexpr int LOG = LOG32_TERMS, CIRCLE = 5;
+    static constexpr int LOG = 4, CIRCLE = 5;
 };
 
 // Every coefficient as a vector in memory: an operand of the fused multiply-add. In float64 those of
 // z^(2k) are scaled for an argument z * 2^31, so that the angle need not be.
 template <class V> struct Gaussian {
-    V log[LOG64_TERMS], sine[7], cosine[7], octave;
+    V log[6], sine[7], cosine[7], octave;
 };
 
 template <class R> Gaussian<Vec<R>> gaussian(double noise) {
@@ -161,7 +159,7 @@ template <class R> Gaussian<Vec<R>> gaussian(double noise) {
     constexpr bool DOUBLE = sizeof(R) == 8;
     const double* log = DOUBLE ? LOG64 : LOG32, *sine = DOUBLE ? SIN64 : SIN32, *cosine = DOUBLE ? COS64 : COS32;
     Gaussian<V> g;
-    for (int k = 0; k < Terms<R>::LOG; ++k) g.log[k] = all<V>(R(-2 * noise * noise * log[k]));
+    for (int k = 0; k < Terms<R>::LOG; ++k) g.log[k] = all<V>(R(-4 * noise * noise * log[k]));
     g.octave = all<V>(R(-2 * noise * noise * 0.693147180559945309417));
     for (int k = 0; k < Terms<R>::CIRCLE; ++k) {
         g.sine[k] = all<V>(R(sine[k] * (DOUBLE ? 0x1p-31 * power(0x1p-62, k) : 1.0)));
@@ -194,30 +192,27 @@ inline F32 flip(F32 x, U32 w) { return (F32)((U32)x ^ (w << 31)); }
 
 // Squared radii and points on the circle of K pairs at once. The polynomial of log is split into its even and its odd part. The two
 // stages are apart, and K chains side by side, so that few operations wait for another's result.
-template <class R, int K, class U> inline void squared_radii(const U* w0, const Gaussian<Vec<R>>& g, Vec<R>* out) {
+template <class R, int K, class U> HOT void squared_radii(const U* w0, const Gaussian<Vec<R>>& g, Vec<R>* out) {
     using V = Vec<R>;
     constexpr int N = Terms<R>::LOG;
-    static_assert(N % 2 == 1);
-    V octave[K], f[K], f2[K], even[K], odd[K];
+    V octave[K], s[K], square[K], p[K];
 #pragma GCC unroll 8
     for (int k = 0; k < K; ++k) {
-        split(w0[k], octave[k], f[k]);
-        f2[k] = f[k] * f[k];
-        even[k] = fma(f2[k], g.log[N - 1], g.log[N - 3]);
-        odd[k] = g.log[N - 2];
+        V f;
+        split(w0[k], octave[k], f);
+        s[k] = f / (f + R(2));
     }
+#pragma GCC unroll 8
+    for (int k = 0; k < K; ++k) square[k] = s[k] * s[k], p[k] = g.log[N - 1];
 #pragma GCC unroll 16
-    for (int j = N - 4; j > 0; j -= 2)
+    for (int j = N - 2; j >= 0; --j)
 #pragma GCC unroll 8
-        for (int k = 0; k < K; ++k) {
-            odd[k] = fma(odd[k], f2[k], g.log[j]);
-            even[k] = fma(even[k], f2[k], g.log[j - 1]);
-        }
+        for (int k = 0; k < K; ++k) p[k] = fma(p[k], square[k], g.log[j]);
 #pragma GCC unroll 8
-    for (int k = 0; k < K; ++k) out[k] = fma(octave[k], g.octave, fma(odd[k], f[k], even[k]) * f[k]);
+    for (int k = 0; k < K; ++k) out[k] = fma(octave[k], g.octave, p[k] * s[k]);
 }
 
-template <class R, int K, class U> inline void on_circle(const U* w1, const Gaussian<Vec<R>>& g, const Vec<R>* r2, Vec<R>* n0, Vec<R>* n1) {
+template <class R, int K, class U> HOT void on_circle(const U* w1, const Gaussian<Vec<R>>& g, const Vec<R>* r2, Vec<R>* n0, Vec<R>* n1) {
     using V = Vec<R>;
     V x[K], square[K], c[K], s[K], radius[K];
 #pragma GCC unroll 8
@@ -237,19 +232,19 @@ template <class R, int K, class U> inline void on_circle(const U* w1, const Gaus
 
 // ------------------------------------------------------------------------------------------------ four normals a block
 #ifndef RADII  // side by side
-#define RADII 2
+#define RADII 4
 #endif
 #ifndef POINTS
-#define POINTS 2
+#define POINTS 1
 #endif
 #ifndef STREAMS  // Philox streams side by side
-#define STREAMS 2
+#define STREAMS 4
 #endif
 
 // The words of G vectors of trajectories, as pairs: (w0, w1) at 2 g, (w2, w3) at 2 g + 1; the normals go to n[4][G].
 template <class R, int G> struct Noise;
 
-template <int G, int FROM = 0> inline void all_streams(const Stream* s, const Block& at, const Key& key, U64 (*w)[4]) {
+template <int G, int FROM = 0> HOT void all_streams(const Stream* s, const Block& at, const Key& key, U64 (*w)[4]) {
     constexpr int K = G - FROM < STREAMS ? G - FROM : STREAMS;
     if constexpr (K > 0) {
         philox<K>(s + FROM, at, key, w + FROM);
@@ -257,7 +252,7 @@ template <int G, int FROM = 0> inline void all_streams(const Stream* s, const Bl
     }
 }
 
-template <class R, int G, class U> inline void all_pairs(const U* w0, const U* w1, const Gaussian<Vec<R>>& g, Vec<R> (*n)[G]) {
+template <class R, int G, class U> HOT void all_pairs(const U* w0, const U* w1, const Gaussian<Vec<R>>& g, Vec<R> (*n)[G]) {
     constexpr int P = 2 * G, A = P < RADII ? P : RADII, B = P < POINTS ? P : POINTS;
     Vec<R> r2[P], n0[P], n1[P];
 #pragma GCC unroll 8
@@ -276,7 +271,7 @@ template <int G> struct Noise<double, G> {
             stream[g].set(index, key, NOISE);
         }
     }
-    inline void block(const Block& at, const Key& key, const Gaussian<F64>& gauss, F64 (*n)[G]) const {
+    HOT void block(const Block& at, const Key& key, const Gaussian<F64>& gauss, F64 (*n)[G]) const {
         U64 w[G][4], w0[2 * G], w1[2 * G];
         all_streams<G>(stream, at, key, w);
         for (int g = 0; g < G; ++g) w0[2 * g] = w[g][0], w1[2 * g] = w[g][1], w0[2 * g + 1] = w[g][2], w1[2 * g + 1] = w[g][3];
@@ -294,7 +289,7 @@ template <int G> struct Noise<float, G> {
             stream[2 * g + 1].set(index + 1, key, NOISE);
         }
     }
-    inline void block(const Block& at, const Key& key, const Gaussian<F32>& gauss, F32 (*n)[G]) const {
+    HOT void block(const Block& at, const Key& key, const Gaussian<F32>& gauss, F32 (*n)[G]) const {
         U64 w[2 * G][4];
         U32 w0[2 * G], w1[2 * G];
         all_streams<2 * G>(stream, at, key, w);
