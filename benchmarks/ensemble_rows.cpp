@@ -20,7 +20,10 @@ struct RowsJob {
     int64_t* diverged;
 };
 
-constexpr int BATCH = 64;  // largest
+constexpr int BATCH = 16;
+#ifndef PREFETCH  // the rows of the next trajectory
+#define PREFETCH 0
+#endif
 
 #if defined(__AVX512F__)
 inline double total(F64 a) { return _mm512_reduce_add_pd(a); }
@@ -42,23 +45,24 @@ inline F32 totals(const F32* a) {  // of eight
 }
 #endif
 
-// Residuals x_r . theta - y_r of LANES<R> rows.
-template <class R, int WIDTH, int S> inline Vec<R> residuals(const Vec<R>* const* row, Vec<R> targets, const Vec<R>* state, int width) {
+// Dot products x_r . theta of M times LANES<R> rows.
+template <class R, int WIDTH, int S, int M> HOT void products(const Vec<R>* const* row, const Vec<R>* state, int width, Vec<R>* out) {
     using V = Vec<R>;
     constexpr int L = LANES<R>;
-    V sum[L] = {};
+    V sum[M * L] = {};
     for (int w = 0; w < (WIDTH ? WIDTH : width); ++w)
 #pragma GCC unroll 16
-        for (int k = 0; k < L; ++k) sum[k] = fma(row[k][w], state[w * S], sum[k]);
-    return totals(sum) - targets;
+        for (int k = 0; k < M * L; ++k) sum[k] = fma(row[k][w], state[w * S], sum[k]);
+#pragma GCC unroll 4
+    for (int m = 0; m < M; ++m) out[m] = totals(sum + m * L);
 }
 
 // One block of COUNT vectors of the gradient; SPLIT sums side by side where COUNT is small.
-template <class R, class Rule, int COUNT> inline Vec<R> combine(const Vec<R>* const* row, const R* slopes, int batch, int w, Vec<R>* state, const Step<R>& step) {
+template <class R, class Rule, int COUNT> HOT Vec<R> combine(const Vec<R>* const* row, const R* slopes, int w, Vec<R>* state, const Step<R>& step) {
     using V = Vec<R>;
     constexpr int S = Rule::STATES, SPLIT = COUNT > 4 ? 1 : COUNT > 2 ? 2 : 4;
     V sum[SPLIT][COUNT] = {}, squares = {};
-    for (int k = 0; k < batch; k += SPLIT)
+    for (int k = 0; k < BATCH; k += SPLIT)
 #pragma GCC unroll 4
         for (int s = 0; s < SPLIT; ++s)
 #pragma GCC unroll 16
@@ -77,7 +81,7 @@ template <class R, class Rule, int COUNT> inline Vec<R> combine(const Vec<R>* co
 template <class R, class Rule, int WIDTH> void run(const RowsJob& job) {
     using V = Vec<R>;
     constexpr int L = LANES<R>, T4 = LANES<double>, S = Rule::STATES, COUNT = WIDTH == 0 ? 1 : WIDTH < 14 ? WIDTH : (WIDTH + 1) / 2;
-    const int width = WIDTH ? WIDTH : int((job.dim + L - 1) / L), batch = int(job.batch), n = int(job.rows);
+    const int width = WIDTH ? WIDTH : int((job.dim + L - 1) / L), n = int(job.rows);
     const int64_t steps = job.steps;
     const V* const table = (const V*)job.table;
     const Key key(job.key0, job.key1);
@@ -103,7 +107,9 @@ template <class R, class Rule, int WIDTH> void run(const RowsJob& job) {
                 V y = {};
                 for (int first = 0; first < n; first += L) {
                     for (int k = 0; k < L; ++k) row[k] = table + int64_t(std::min(first + k, n - 1)) * width, y[k] = targets[std::min(first + k, n - 1)];
-                    V z = residuals<R, WIDTH, S>(row, y, &memory[lane * width * S], width);
+                    V z;
+                    products<R, WIDTH, S, 1>(row, &memory[lane * width * S], width, &z);
+                    z -= y;
                     for (int k = n - first; k < L; ++k) z[k] = 0;
                     if constexpr (sizeof(R) == 8) sum = fma(z, z, sum);
                     else sum = fma(lower(z), lower(z), fma(upper(z), upper(z), sum));
@@ -119,25 +125,37 @@ template <class R, class Rule, int WIDTH> void run(const RowsJob& job) {
         record(0);
         for (int64_t step = 0; step < steps; ++step) {
             alignas(64) uint64_t rows[BATCH][T4];
-            for (int block = 0; block < batch / 4; ++block) {
+            for (int block = 0; block < BATCH / 4; ++block) {
                 U64 w[1][4];
-                philox<1>(&stream, Block(uint32_t(step * (batch / 4) + block), key), key, w);
+                philox<1>(&stream, Block(uint32_t(step * (BATCH / 4) + block), key), key, w);
                 for (int k = 0; k < 4; ++k) *(U64*)rows[4 * block + k] = mul32(w[0][k], all<U64>(uint64_t(n))) >> 32;
             }
             for (int lane = 0; lane < T4; ++lane) {
                 V* const state = &memory[lane * width * S];
                 const V* row[BATCH];
                 alignas(64) R slopes[BATCH];
-                for (int k = 0; k < batch; ++k) row[k] = table + rows[k][lane] * width;
-                for (int k = 0; k < batch; k += L) {
-                    V y = {};
-                    for (int j = 0; j < L; ++j) y[j] = targets[rows[k + j][lane]];
-                    *(V*)(slopes + k) = residuals<R, WIDTH, S>(row + k, y, state, width) * (R(1) / R(batch));
+                for (int k = 0; k < BATCH; ++k) row[k] = table + rows[k][lane] * width;
+                if constexpr (PREFETCH && WIDTH > 8)
+                    if (lane + 1 < T4)
+                        for (int k = 0; k < BATCH; ++k)
+                            for (int w = 0; w < width; w += 64 / BYTES) __builtin_prefetch(table + rows[k][lane + 1] * width + w);
+                constexpr int M = BATCH % (2 * L) == 0 && L < 8 ? 2 : 1;  // eight chains of fused multiply-adds
+#pragma GCC unroll 4
+                for (int k = 0; k < BATCH; k += M * L) {
+                    V z[M];
+                    products<R, WIDTH, S, M>(row + k, state, width, z);
+#pragma GCC unroll 4
+                    for (int m = 0; m < M; ++m) {
+                        V y = {};
+#pragma GCC unroll 16
+                        for (int j = 0; j < L; ++j) y[j] = targets[rows[k + m * L + j][lane]];
+                        *(V*)(slopes + k + m * L) = (z[m] - y) * (R(1) / R(BATCH));
+                    }
                 }
                 V squares = {};
                 int w = 0;
-                for (; w + COUNT <= width; w += COUNT) squares += combine<R, Rule, COUNT>(row, slopes, batch, w, state, scalars[step]);
-                if constexpr (WIDTH > COUNT) squares += combine<R, Rule, WIDTH - COUNT>(row, slopes, batch, w, state, scalars[step]);
+                for (; w + COUNT <= width; w += COUNT) squares += combine<R, Rule, COUNT>(row, slopes, w, state, scalars[step]);
+                if constexpr (WIDTH > COUNT) squares += combine<R, Rule, WIDTH - COUNT>(row, slopes, w, state, scalars[step]);
                 if (outside(squares, all<V>(square_limit))) [[unlikely]] {
                     int64_t& at = job.diverged[group * T4 + lane];
                     for (int i = 0; i < width && at < 0; ++i) {
@@ -153,7 +171,7 @@ template <class R, class Rule, int WIDTH> void run(const RowsJob& job) {
 
 template <class R, class Rule> int widths(const RowsJob& job) {
     constexpr int L = LANES<R>;
-    if (job.batch % std::max(4, L) || job.batch > BATCH) return -std::max(4, L);
+    if (job.batch != BATCH) return -BATCH;
     if (job.trajectories % LANES<double>) return LANES<double>;
     constexpr int TEN = (10 + L - 1) / L, HUNDRED = (100 + L - 1) / L;
     const int width = int((job.dim + L - 1) / L);
@@ -163,7 +181,7 @@ template <class R, class Rule> int widths(const RowsJob& job) {
 
 }  // namespace
 
-// 0; n > 0: the number of trajectories must be a multiple of n; n < 0: the batch must be one of -n, and at most BATCH.
+// 0; n > 0: the number of trajectories must be a multiple of n; n < 0: the batch must be -n.
 extern "C" int run_rows(int bits, int rule, const RowsJob* job) {
     if (rule == 0) return bits == 64 ? widths<double, Sgd>(*job) : widths<float, Sgd>(*job);
     return bits == 64 ? widths<double, Adam<false>>(*job) : widths<float, Adam<false>>(*job);

@@ -104,7 +104,7 @@ def least_squares(library, case, rows, targets, many, steps, *, seed=1, limit=1e
     )  # fmt: skip
     wrong = library.run_rows(8 * np.dtype(case.dtype).itemsize, RULES.index(case.rule), ctypes.byref(job))
     if wrong:
-        raise ValueError(f"{many} trajectories or a batch of {BATCH} are no multiple of {abs(wrong)}")
+        raise ValueError(f"{many} trajectories of a batch of {BATCH}: need a multiple of {wrong} (negative: a batch of that size)")
     return mean, m2 / (many - 1)
 
 
