@@ -110,7 +110,7 @@ def summary(results):
     return "\n".join(lines)
 
 
-def render(results, costs, notes, rounds, worst):
+def render(results, costs, notes, rounds, worst, clock):
     """The whole document."""
     tables = "\n".join(filter(None, (ratio_table(results, other) for other in ("C++", "NumPy", "JAX", "torch", "torch.compile"))))
     checked = "not verified in this run" if worst is None else f"verified first; the largest z of a mean loss was {worst:.1f}"
@@ -123,7 +123,7 @@ def render(results, costs, notes, rounds, worst):
 
 {datetime.date.today()}, {processor()}, {platform.system()}, Python {platform.python_version()}; {versions()}; {gxx}.
 Command: `{command}`.
-Nanoseconds per coordinate-update (wall time over trajectories x steps x d) on one pinned core; medians of {rounds} rounds, in each of
+Nanoseconds per coordinate-update ({clock} time over trajectories x steps x d) on one pinned core; medians of {rounds} rounds, in each of
 which all contestants of a configuration ran in turn. Ratios are medians of the ratios within a round.
 Quadratics: f = 1/2 sum lam theta^2, lam log-spaced in [1/100, 1], theta_0 = 1, unit Gaussian gradient noise drawn fresh for every
 trajectory, step and coordinate; mean and variance of the loss at every 10th step. Rows: least squares on 1000 rows, 16 drawn with
