@@ -1,6 +1,6 @@
 """Does each contestant of ``benchmarks/ensemble.py`` simulate the workload? Run before anything is timed.
 
-Every statistical check is of 5.5 standard errors or more; the seeds are fixed.
+Every statistical check allows 6.5 standard errors (false alarm 8e-11); the seeds are fixed.
 """
 
 import numpy as np
@@ -51,14 +51,14 @@ def normals(library):
         n = flat.size
         for power, moment, spread in ((1, 0, 1), (2, 1, 2), (3, 0, 15), (4, 3, 96), (6, 15, 10170), (8, 105, 2016000)):
             z = (np.mean(flat**power) - moment) / np.sqrt(spread / n)
-            demand(abs(z) < 5.5, f"C++ float{bits}: moment {power} of the normals is {z:.1f} standard errors off")
+            demand(abs(z) < 6.5, f"C++ float{bits}: moment {power} of the normals is {z:.1f} standard errors off")
         p = stats.kstest(flat, "norm").pvalue
-        demand(p > 1e-7, f"C++ float{bits}: the normals' Kolmogorov-Smirnov p-value is {p:.1e}")
+        demand(p > 1e-10, f"C++ float{bits}: the normals' Kolmogorov-Smirnov p-value is {p:.1e}")
         for a in range(4):
             for b in range(a):
                 for power in (1, 2):
                     z = np.corrcoef(found[:, :, a].ravel() ** power, found[:, :, b].ravel() ** power)[0, 1] * np.sqrt(n / 4)
-                    demand(abs(z) < 5.5, f"C++ float{bits}: normals {b} and {a} of a block are correlated, z = {z:.1f}")
+                    demand(abs(z) < 6.5, f"C++ float{bits}: normals {b} and {a} of a block are correlated, z = {z:.1f}")
 
 
 def exactly(case, steps):
@@ -110,7 +110,7 @@ def rows(library):
             many, run = peers_cpp.prepare(library)(Case(dim, "sgd", dtype, table=True))
             mean, variance = run(50)
             z = abs(mean[1] - exact[1]) / np.sqrt(variance[1] / many)
-            demand(z < 5.5 and abs(mean[0] / exact[0] - 1) < 1e-5, f"C++ rows d={dim} {dtype}: mean loss {mean}, not {exact} (z = {z:.1f})")
+            demand(z < 6.5 and abs(mean[0] / exact[0] - 1) < 1e-5, f"C++ rows d={dim} {dtype}: mean loss {mean}, not {exact} (z = {z:.1f})")
             worst = max(worst, z)
     return worst
 
