@@ -11,9 +11,10 @@ template <class R> struct Step {
     R rate, eps, decay, beta1, beta2;
 };
 
-// a / sqrt(x)
+// a / sqrt(x) from the processor's estimate of 1 / sqrt(x), improved by one step: relative error 7e-14 (float64) and 1e-7 (float32).
+// Needs x > 1e-37, which eps = 1e-8 grants; beyond 1e38 the estimate is 0. With RSQRT.. = 0: a quotient and a root.
 #ifndef RSQRT64
-#define RSQRT64 0
+#define RSQRT64 1
 #endif
 #ifndef RSQRT32
 #define RSQRT32 1
