@@ -104,9 +104,12 @@ def _schedule_facts(schedule: Schedule) -> dict[str, Any]:
     return schedule_facts(schedule)
 
 
-@lru_cache(maxsize=512)
 def _facts_of_rule(rule: Rule) -> dict[str, Any]:
-    return _rule_facts(rule)
+    """Kept on the record itself: bound values can make two different definitions equal."""
+    if "_facts" not in rule.__dict__:
+        rule.__dict__["_facts"] = _rule_facts(rule)
+    found: dict[str, Any] = rule.__dict__["_facts"]
+    return found
 
 
 def rule_plan(rule: Rule | str | RulePlan) -> RulePlan:

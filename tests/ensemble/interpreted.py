@@ -20,10 +20,10 @@ def plain(function=None, **options):
 @contextmanager
 def one_lane():
     """Vectors of one lane: what the functions over lanes take when Python runs them."""
-    with (
-        mock.patch.object(kernels, "width_of", lambda problem, dtype: 1),
-        mock.patch("optlab.ensemble.cell.padded", lambda p, dtype: p.dim),
-    ):
+    with ExitStack() as stack:
+        stack.enter_context(mock.patch.object(kernels, "width_of", lambda problem, dtype: 1))
+        for module in ("kernel", "cell", "bind"):
+            stack.enter_context(mock.patch(f"optlab.ensemble.{module}.padded", lambda problem, dtype: problem.dim))
         yield
 
 
