@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from optlab.ensemble.bind import kernel_data, scattered_starts
-from optlab.ensemble.layout import BLOCK, noise_kind, padded, shape_of, values_per_block
+from optlab.ensemble.layout import BLOCK, noise_kind, padded, shape_of, values_per_block, wide_of
 from optlab.ensemble.philox import stream_key
 from optlab.ensemble.plans import kernel, rule_plan, schedule_plan
 from optlab.ensemble.specs import Request
@@ -65,7 +65,7 @@ class Cell:
         shape = shape_of(r.problem)
         states = rule.states + (shape != "separable") + (shape == "dense")
         self.lanes = LANES
-        while shape != "rows" and self.lanes > 16 and states * self.dim * self.lanes * real.itemsize > STATE_BYTES:
+        while shape != "rows" and self.lanes > max(16, wide_of(r.problem)) and states * self.dim * self.lanes * real.itemsize > STATE_BYTES:
             self.lanes //= 2
         self.key = np.array(stream_key(r.seed, None if r.common else r.canonical()), np.uint64)
         levels = np.append(np.array(sorted(r.reach, reverse=True), np.float64), -np.inf)
@@ -161,17 +161,19 @@ class Cell:
         self.take_pending()
 
     def _scratch(self) -> tuple[np.ndarray, ...]:
-        """State, work, gradient, point, draws, bound, losses now and the levels they aim at, of the trajectories side by side."""
+        """State, work, gradient, point, draws, random words, bound, losses now and the levels they aim at, of the trajectories side by side."""
         real, word = self.real, f"u{self.real.itemsize}"
         if self.shape == "rows":
             width = padded(self.request.problem, self.request.dtype)
             one = np.zeros(1)
-            return (np.zeros(self.states * width, real), *(np.zeros(width, real) for _ in range(4)), np.zeros(8, word), one, one)
+            states = (np.zeros(self.states * width, real), *(np.zeros(width, real) for _ in range(4)))
+            return (*states, np.zeros(0, np.uint64), np.zeros(8, word), one, one)
         rows, dense = self.lanes * self.dim, self.lanes * (self.dim + 3)
         block = values_per_block(noise_kind(self.request.problem), self.request.uniform_bits)
         work, gradient = (dense if self.shape == "dense" else 0), (0 if self.shape == "separable" else dense)
         sizes = (self.states * rows, work, gradient, gradient and rows, (block + 1) * self.lanes)
-        return (*(np.zeros(size, real) for size in sizes), np.zeros(self.lanes, word), np.zeros(self.lanes), np.zeros(self.lanes))
+        ready = np.zeros(6 * self.lanes, np.uint64)
+        return (*(np.zeros(size, real) for size in sizes), ready, np.zeros(self.lanes, word), np.zeros(self.lanes), np.zeros(self.lanes))
 
     def _row_scratch(self) -> tuple[np.ndarray, ...]:
         """Fits, targets, picked rows, their order, random words and values, of one trajectory over rows."""

@@ -10,7 +10,7 @@ from optlab.codegen.lanes_printer import LanesPrinter
 from optlab.codegen.module import template
 from optlab.codegen.printer import Printer
 from optlab.codegen.rules import HEADER, constants_of, lowered, schedule_source, table_source, update_source
-from optlab.ensemble.layout import TEMPLATES, noise_kind, padded, shape_of, squared_error_weight, values_per_block, width_of
+from optlab.ensemble.layout import TEMPLATES, noise_kind, padded, shape_of, squared_error_weight, values_per_block, wide_of, width_of
 from optlab.ensemble.purposes import Purpose
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Expression, Fresh, Problem, Rows
@@ -27,11 +27,12 @@ from optlab.codegen.elementary import *
 from optlab.codegen.lanes import *
 from optlab.codegen.tracing import traced
 from optlab.ensemble.draws import *
-from optlab.ensemble.philox import bounded, rounds
+from optlab.ensemble.philox import bounded, finished, prepared, rounds
 
 F = np.{dtype}
 BITS, NEVER = {bits}
 WIDTH = {width}
+PAIR, WIDE = {pair}, {wide}  # lanes of two and of four vector registers of 64-bit numbers
 njit = partial(numba.njit, error_model="numpy")  # dividing by zero gives inf or nan, as in NumPy
 '''
 _BITS = {"float64": "np.uint64, 0x7FFFFFFFFFFFFFFF", "float32": "np.uint32, 0x7FFFFFFF"}
@@ -57,11 +58,16 @@ def kernel_source(rule: Rule, problem: Problem, dtype: str, uniform_bits: int = 
     if isinstance(problem, Rows):
         constants["DIM"] = padded(problem, dtype)
     header = _HEADER.format(
-        what=f"rule {rule.name} and problem {problem.name}", dtype=dtype, bits=_BITS[dtype], width=width_of(problem, dtype)
+        what=f"rule {rule.name} and problem {problem.name}",
+        dtype=dtype,
+        bits=_BITS[dtype],
+        width=width_of(problem, dtype),
+        pair=max(wide_of(problem) // 2, 1),
+        wide=wide_of(problem),
     )
     bodies = "\n\n".join(template(TEMPLATES / f"{name}.py") for name in _PARTS[shape])
     named = "\n".join(f"{k} = {v}" for k, v in constants.items())
-    return "\n\n".join([header, named, printer.helpers(), *parts, _fill(bodies, _marked(rule, problem))])
+    return "\n\n".join([header, named, printer.helpers(), *parts, _fill(bodies, _marked(rule, problem, uniform_bits))])
 
 
 def _counts(rule: Rule) -> tuple[list[str], list[str]]:
@@ -99,7 +105,7 @@ def _advance(rule: Rule, shape: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _marked(rule: Rule, problem: Problem) -> dict[str, list[str]]:
+def _marked(rule: Rule, problem: Problem, uniform_bits: int) -> dict[str, list[str]]:
     """The lines that stand for the marks of the loop's template."""
     shape, point = shape_of(problem), lowered(rule).point
     constants, scalars = _counts(rule)
@@ -116,8 +122,14 @@ def _marked(rule: Rule, problem: Problem) -> dict[str, list[str]]:
             ],
         }
     piece = "curvature[i]" if shape == "separable" else "F(0.0)"
-    block = ["for group in range(0, lanes, WIDTH):", "    draw_block(draws, group, lanes, trajectory, block, law, key0, key1)"]
-    refill = ["if place == PER_BLOCK:", *(f"    {line}" for line in block), "    place = 0", "    block += 1"]
+    plain = noise_kind(problem) != "student_t" and uniform_bits == 32
+    stages = ["for group in range(0, lanes, PAIR):", "    word_block(ready, group, lanes, block, key0, key1)"]
+    if plain:  # in stages, so that each keeps its numbers in registers
+        for stage in ("radius_block", "circle_block"):
+            stages += ["for group in range(0, lanes, WIDE):", f"    {stage}(draws, ready, group, lanes)"]
+    else:
+        stages += _over("group", "lanes", ["value_block(draws, ready, group, lanes, law)"])
+    refill = ["if place == PER_BLOCK:", *(f"    {line}" for line in stages), "    place = 0", "    block += 1"]
     draw = [*refill, "source = place * lanes", "place += 1"]
     if noise_kind(problem) == "student_t":  # the mean of several draws, in the last row
         draw = [

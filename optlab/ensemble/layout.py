@@ -37,6 +37,11 @@ def width_of(problem: Problem, dtype: str) -> int:
     return 2 * register_bits() // _SIZE[dtype]  # two registers: enough independent work for both of the machine's pipelines
 
 
+def wide_of(problem: Problem) -> int:
+    """Lanes of four registers of 64-bit numbers: what random numbers are made in, to keep many chains of operations under way."""
+    return 4 * register_bits() // 64
+
+
 def padded(problem: Problem, dtype: str) -> int:
     """The dimension of the rows with their padding."""
     width = width_of(problem, dtype)

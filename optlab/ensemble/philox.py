@@ -24,11 +24,29 @@ _LOW = 0xFFFFFFFF
 
 def rounds(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any) -> tuple[Any, Any, Any, Any]:
     """Ten rounds on a counter under a key, over lanes: 64-bit integers of which the low 32 bits count, here as in the four results."""
-    for _ in range(10):
+    return _rounds(c0, c1, c2, c3, k0, k1, 10)
+
+
+def _rounds(c0: Any, c1: Any, c2: Any, c3: Any, k0: Any, k1: Any, count: int) -> tuple[Any, Any, Any, Any]:
+    for _ in range(count):
         p0, p1 = (c0 & _LOW) * _M0, (c2 & _LOW) * _M1
         c0, c1, c2, c3 = (p1 >> 32) ^ c1 ^ k0, p1, (p0 >> 32) ^ c3 ^ k1, p0
         k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
     return c0, c1, c2, c3
+
+
+def prepared(trajectory: Any, purpose: Any, k0: Any, k1: Any) -> tuple[Any, Any]:
+    """What the first two rounds make of the trajectory alone: it serves every block of its stream."""
+    p0 = (trajectory & _LOW) * _M0
+    return p0, (((p0 >> 32) ^ purpose ^ k1) & _LOW) * _M1
+
+
+def finished(p0: Any, p1: Any, low: Any, high: Any, k0: Any, k1: Any) -> tuple[Any, Any, Any, Any]:
+    """The block (low, high) of a prepared trajectory: the same words as ``rounds(trajectory, low, high, purpose, k0, k1)``."""
+    q1 = (high & _LOW) * _M1
+    q0 = (((q1 >> 32) ^ low ^ k0) & _LOW) * _M0
+    k0, k1 = (k0 + _W0) & _LOW, (k1 + _W1) & _LOW
+    return _rounds((p1 >> 32) ^ (q1 ^ k0), p1, p0 ^ ((q0 >> 32) ^ k1), q0, (k0 + _W0) & _LOW, (k1 + _W1) & _LOW, 8)
 
 
 @traced

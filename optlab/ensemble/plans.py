@@ -83,7 +83,14 @@ class SchedulePlan(_Plan):
 @lru_cache(maxsize=128)
 def _plain(source: str) -> dict[str, Any]:
     space: dict[str, Any] = {}
-    exec(compile(source.replace("njit = partial(numba.njit, error_model=\"numpy\")", "njit = lambda f=None, **k: f or (lambda g: g)"), "<generated>", "exec"), space)
+    exec(
+        compile(
+            source.replace('njit = partial(numba.njit, error_model="numpy")', "njit = lambda f=None, **k: f or (lambda g: g)"),
+            "<generated>",
+            "exec",
+        ),
+        space,
+    )
     return space
 
 
@@ -139,7 +146,9 @@ _modules: dict[Any, ModuleType] = {}
 
 def kernel(plan: RulePlan, problem: Problem, dtype: str, uniform_bits: int = 32) -> ModuleType:
     """The kernel module of a rule on a problem, compiled at its first call or loaded from disk."""
-    shape = json.dumps([problem.form, problem.noise_law.kind, problem.shape, getattr(problem, "rotation", None) is not None, width_of(problem, dtype)])
+    shape = json.dumps(
+        [problem.form, problem.noise_law.kind, problem.shape, getattr(problem, "rotation", None) is not None, width_of(problem, dtype)]
+    )
     dim = problem.dim if problem.shape in ("rows", "fresh", "expression") else 0
     key = (plan.facts["kernel"], shape, dim, dtype, uniform_bits, *((problem.fingerprint,) if problem.form is None else ()))
 

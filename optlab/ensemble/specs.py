@@ -47,7 +47,14 @@ class Request:
 
     @staticmethod
     def read(
-        rule: Rule | str, problem: Problem | str, *, schedule: Schedule | float | str, steps: int, backend: str, plans: bool = False, **options: Any
+        rule: Rule | str,
+        problem: Problem | str,
+        *,
+        schedule: Schedule | float | str,
+        steps: int,
+        backend: str,
+        plans: bool = False,
+        **options: Any,
     ) -> Request:
         """Check every value and resolve names (with ``plans``, to what a simulation needs of them). Raises InputError or UnknownNameError naming the first bad one."""
         if backend not in (*BACKENDS, "cuda", "auto"):

@@ -22,6 +22,7 @@ def one_lane():
     """Vectors of one lane: what the functions over lanes take when Python runs them."""
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(kernels, "width_of", lambda problem, dtype: 1))
+        stack.enter_context(mock.patch.object(kernels, "wide_of", lambda problem: 1))
         for module in ("kernel", "cell", "bind"):
             stack.enter_context(mock.patch(f"optlab.ensemble.{module}.padded", lambda problem, dtype: problem.dim))
         yield
@@ -34,13 +35,19 @@ def interpret(rule, problem, rounds, *, real=np.float64, dtype="float64"):
     changes = [(f"F = np.{dtype}\n", "F = working\n"), ('njit = partial(numba.njit, error_model="numpy")', "njit = plain\ntraced = plain")]
     changes += [("AHEAD = 8 ", "AHEAD = 1 ")] if "AHEAD = 8 " in source else []
     if rounds is not None:
-        changes.append(("from optlab.ensemble.philox import bounded, rounds\n", "from optlab.ensemble.philox import bounded\n"))
+        changes.append(
+            ("from optlab.ensemble.philox import bounded, finished, prepared, rounds\n", "from optlab.ensemble.philox import bounded\n")
+        )
     for old, new in changes:
         if source.count(old) != 1:
             raise ValueError(f"the kernel's source has changed: {old!r} occurs {source.count(old)} times")
         source = source.replace(old, new)
-    source = re.sub(r"bounded\(", "bounded.py_func(", source).replace("bounded.py_func, rounds", "bounded, rounds")
-    space = {"plain": plain, "working": real, "rounds": rounds}
+    source = re.sub(r"bounded\(", "bounded.py_func(", source).replace("bounded.py_func, finished", "bounded, finished")
+    kept = {
+        "prepared": lambda trajectory, purpose, k0, k1: (trajectory, purpose),
+        "finished": lambda trajectory, purpose, low, high, k0, k1: rounds(trajectory, low, high, purpose, k0, k1),
+    }
+    space = (kept if rounds is not None else {}) | {"plain": plain, "working": real, "rounds": rounds}
     exec(compile(source, str(Path(__file__).with_suffix(".generated")), "exec"), space)
     return space
 

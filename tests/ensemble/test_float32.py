@@ -53,5 +53,7 @@ def test_the_search_finds_doubles_in_a_float64_gradient():
 
 
 def test_float32_losses_are_near_float64():
-    a, b = (ol.simulate("sgd", PROBLEMS["separable"](), schedule=0.1, steps=20, dtype=dtype, common=True) for dtype in ("float32", "float64"))
+    a, b = (
+        ol.simulate("sgd", PROBLEMS["separable"](), schedule=0.1, steps=20, dtype=dtype, common=True) for dtype in ("float32", "float64")
+    )
     np.testing.assert_allclose(a.loss_mean, b.loss_mean, rtol=1e-4)

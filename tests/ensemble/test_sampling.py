@@ -67,9 +67,7 @@ class Small:
             picks, order = np.arange(self.n if self.sampling == "full" else batch), np.arange(self.n)
             words, word, gradient = np.zeros(4, np.uint64), 0, np.empty(2, object)
             for step in range(place + 1):
-                size, word = self.space["pick_rows"](
-                    picks, order, words, word, 0, step, batch, self.n, MODES[self.sampling], 0, 0
-                )
+                size, word = self.space["pick_rows"](picks, order, words, word, 0, step, batch, self.n, MODES[self.sampling], 0, 0)
             fits, goals = np.empty(self.n, object), np.empty(self.n, object)
             self.space["gradient_of"](np.array(POINT, object), gradient, self.matrix, picks, fits, goals, self.targets, size)
             yield list(gradient)

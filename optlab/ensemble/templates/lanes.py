@@ -13,9 +13,41 @@ from optlab.codegen.tracing import traced
 
 # --- template ---
 @traced
-def draw_block(draws, group, lanes, first, block, law, key0, key1):
-    """The values of one block of the noise stream; they become consecutive rows of ``draws``."""
-    words = rounds(count_up(first + group, WIDTH), block & 0xFFFFFFFF, block >> 32, NOISE, key0, key1)
+def prepare_words(ready, group, lanes, first, key0, key1):
+    """What the first rounds of the noise stream make of the trajectories: it serves all their blocks."""
+    for row, value in enumerate(prepared(count_up(first + group, WIDTH), NOISE, key0, key1)):
+        store(ready, row * lanes + group, value)
+
+
+@traced
+def word_block(ready, group, lanes, block, key0, key1):
+    """The four words of one block of the noise stream, behind what was prepared."""
+    p0, p1 = load(ready, group, PAIR), load(ready, lanes + group, PAIR)
+    for row, word in enumerate(finished(p0, p1, block & 0xFFFFFFFF, block >> 32, key0, key1)):
+        store(ready, (2 + row) * lanes + group, word)
+
+
+@traced
+def radius_block(draws, ready, group, lanes):
+    """Box & Muller's radii, from the first and the third word."""
+    for row in (0, 2):
+        store(draws, row * lanes + group, radius(load(ready, (2 + row) * lanes + group, WIDE), F))
+
+
+@traced
+def circle_block(draws, ready, group, lanes):
+    """The radii times cosine and sine of an angle, from the second and the fourth word."""
+    for row in (0, 2):
+        cosine, sine = direction(load(ready, (3 + row) * lanes + group, WIDE), F)
+        size = load(draws, row * lanes + group, WIDE)
+        store(draws, row * lanes + group, size * cosine)
+        store(draws, (row + 1) * lanes + group, size * sine)
+
+
+@traced
+def value_block(draws, ready, group, lanes, law):
+    """The values of a block under another law; they become consecutive rows of ``draws``."""
+    words = tuple(load(ready, (2 + row) * lanes + group, WIDTH) for row in range(4))
     for place, value in enumerate(block_values(words, law)):
         store(draws, place * lanes + group, value)
 
@@ -65,7 +97,7 @@ def note_reached(now, goal, passage, at, group, level, following, step):
 def run(
     first, count, stride, lanes, steps, records, constants, table, initial, start, noise, law, repeat, limit,
     curvature, matrix, turn, targets, batch, mode, key0, key1, levels,
-    scattered, state, work, gradient, point, draws, bound, now, goal, losses, snapshots, since, passage, stop,
+    scattered, state, work, gradient, point, draws, ready, bound, now, goal, losses, snapshots, since, passage, stop,
 ):  # fmt: skip
     """Simulate trajectories first .. first + count - 1: their losses and coordinates at the recorded steps, and when they diverged.
 
@@ -83,6 +115,7 @@ def run(
                 for s in range(1, STATES):
                     fill(state, (s * d + i) * lanes + group, initial[s - 1])
             begin_group(bound, goal, group, limit, levels[0])
+            prepare_words(ready, group, lanes, trajectory, key0, key1)
         r = 0
         place = PER_BLOCK
         block = 0

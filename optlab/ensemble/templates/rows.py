@@ -164,7 +164,7 @@ def loss_of(state, apart, matrix, turn, best, targets, fits, goals):
 def run(
     first, count, stride, lanes, steps, records, constants, table, initial, start, noise, law, repeat, limit,
     best, matrix, turn, targets, batch, mode, key0, key1, levels,
-    scattered, state, work, gradient, point, draws, bound, now, goal, losses, snapshots, since, passage, stop,
+    scattered, state, work, gradient, point, draws, ready, bound, now, goal, losses, snapshots, since, passage, stop,
     fits, goals, picks, order, words, values,
 ):  # fmt: skip
     """Simulate trajectories first .. first + count - 1: their losses and coordinates at the recorded steps, and when they diverged.
