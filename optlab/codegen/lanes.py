@@ -334,10 +334,19 @@ def to_float(x: Any, real: Any) -> Any:
     return x._new(convert(x.value, x._type(kind)), kind)
 
 
-def join(x: Any, y: Any) -> Any:
-    """Two vectors as one of twice the width."""
-    order = ir.Constant(ir.VectorType(ir.IntType(32), 2 * x.width), list(range(2 * x.width)))
+def interleave(x: Any, y: Any) -> Any:
+    """``x0, y0, x1, y1, ...`` in one vector of twice the width."""
+    order = ir.Constant(ir.VectorType(ir.IntType(32), 2 * x.width), [k // 2 + x.width * (k % 2) for k in range(2 * x.width)])
     return Vector(x.builder, x.builder.shuffle_vector(x.value, y.value, order), x.kind, 2 * x.width)
+
+
+def store_in_turn(array: Any, index: Any, rows: Any) -> None:
+    """Store four vectors so that their first lanes come first, then their second ones: as a table, column by column."""
+    if isinstance(rows[0], Vector):
+        store(array, index, interleave(interleave(rows[0], rows[2]), interleave(rows[1], rows[3])))
+    else:
+        for k, row in enumerate(rows):
+            array[index + k] = row
 
 
 def halves(x: Any) -> tuple[Any, Any]:
@@ -361,6 +370,27 @@ def fold(x: Any, combine: Callable[[Any, Any], Any]) -> Any:
 def total(x: Any) -> Any:
     """The sum over the lanes, halves first."""
     return fold(x, lambda a, b: a + b)
+
+
+def totals(vectors: Any) -> Any:
+    """The sums over the lanes of as many vectors as each has lanes, as one vector; each is summed as :func:`total` does it."""
+    width = len(vectors)
+    if width == 1:
+        return vectors[0]
+    first = vectors[0]
+    builder, rows, lanes = first.builder, list(vectors), width
+    while len(rows) > 1:  # two vectors of sums side by side become one of half as many lanes each
+        half, joined = lanes // 2, []
+        for a, b in zip(rows[::2], rows[1::2], strict=True):
+            groups = [range(start, start + lanes) for start in range(0, 2 * width, lanes)]  # of a, then of b
+            picks = [[index for group in groups for index in group[part : part + half]] for part in (0, half)]
+            parts = [
+                first._new(builder.shuffle_vector(a.value, b.value, ir.Constant(ir.VectorType(ir.IntType(32), width), pick)))
+                for pick in picks
+            ]
+            joined.append(parts[0] + parts[1])
+        rows, lanes = joined, half
+    return rows[0]
 
 
 def any_of(mask: Any) -> Any:
@@ -392,7 +422,7 @@ class VectorArray:
         return out
 
     def store(self, index: Any, value: Vector) -> None:
-        if value.kind != self.kind:
+        if value.kind != self.kind and not (value.kind in _WORDS and self.kind in _WORDS):
             raise TypeError(f"lanes of {value.kind} do not fit an array of {self.kind}")
         self.builder.store(value.value, self._place(index, value._type()), align=self.kind.bitwidth // 8)
 

@@ -183,7 +183,7 @@ class Cell:
         most = r.problem.n if r.batch is None else r.batch
         room = -(-max(most, 64) // 8) * 8
         order = np.empty(r.problem.n if self.mode >= MODES["subset"] else 0, np.int64)
-        return np.zeros(room, real), np.zeros(room, real), np.arange(most), order, np.empty(32, np.uint64), np.empty(32, real)
+        return np.zeros(room, real), np.zeros(room, real), np.arange(room) % r.problem.n, order, np.empty(32, np.uint64), np.empty(32, real)
 
     def take_pending(self) -> None:
         """Merge the chunks that are next in order."""

@@ -33,7 +33,7 @@ def shape_of(problem: Problem) -> str:
 def width_of(problem: Problem, dtype: str) -> int:
     """Lanes of one vector. Results depend on it only over rows, where it fixes the order of sums: there it is the same on all machines."""
     if isinstance(problem, Rows):
-        return 4 if problem.dim <= (16 if dtype == "float64" else 4) else 8
+        return 8 if dtype == "float32" and problem.dim > 4 else 4
     return 2 * register_bits() // _SIZE[dtype]  # two registers: enough independent work for both of the machine's pipelines
 
 

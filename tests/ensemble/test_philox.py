@@ -89,11 +89,9 @@ def test_templates_draw_only_for_registered_purposes():
             assert who in ("count_up(first + group, WIDTH)", "trajectory")
             assert low == high
             used.add(purpose)
-    assert used == {"NOISE", "DATA", "purpose"}
+    assert used == {"NOISE", "DATA", "BATCH", "purpose"}
     rows = (Path(next(iter(optlab.ensemble.templates.__path__))) / "rows.py").read_text()
-    assert re.findall(r"word_blocks\(words, trajectory, word // 4, (.*), key0, key1\)", rows) == [
-        "BATCH", "BATCH if mode == SUBSET else PERMUTATION",
-    ]  # fmt: skip
+    assert re.findall(r"word_blocks\(words, trajectory, word >> 2, (.*), key0, key1\)", rows) == ["BATCH if mode == SUBSET else PERMUTATION"]
 
 
 def table(sampling, n, dim, noise):

@@ -64,11 +64,24 @@ class Small:
         limits = [self.n if self.sampling == "replacement" else self.n - k for k in range(count)]
         for draws in itertools.product(*map(range, limits)):
             self.dealer.words = [word_for(j, m) for j, m in zip(draws, limits, strict=True)]
-            picks, order = np.arange(self.n if self.sampling == "full" else batch), np.arange(self.n)
+            picks, order = np.arange(8) % self.n, np.arange(self.n)
             words, word, gradient = np.zeros(4, np.uint64), 0, np.empty(2, object)
             for step in range(place + 1):
-                size, word = self.space["pick_rows"](picks, order, words, word, 0, step, batch, self.n, MODES[self.sampling], 0, 0)
-            fits, goals = np.empty(self.n, object), np.empty(self.n, object)
+                size, word = self.space["pick_rows"](
+                    picks,
+                    order,
+                    words,
+                    word,
+                    0,
+                    step,
+                    batch,
+                    self.n,
+                    self.n if self.sampling == "full" else batch,
+                    MODES[self.sampling],
+                    0,
+                    0,
+                )
+            fits, goals = np.empty(8, object), np.empty(8, object)
             self.space["gradient_of"](np.array(POINT, object), gradient, self.matrix, picks, fits, goals, self.targets, size)
             yield list(gradient)
 

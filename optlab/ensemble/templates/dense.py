@@ -56,7 +56,7 @@ def slope_in_place(values, at, lam):
     store(values, at, spread(piece_gradient(load(values, at, WIDTH), lam), load(values, at, WIDTH)))
 
 
-@njit
+@njit(forceinline=True)
 def product(matrix, values, target, lanes, d):
     """target = matrix @ values for every lane, four rows at a time; the sums run over the columns in order."""
     for i in range(0, d, 4):

@@ -13,17 +13,26 @@ from optlab.codegen.tracing import traced
 # --- template ---
 FULL, REPLACEMENT, SUBSET, RESHUFFLE = 0, 1, 2, 3
 AHEAD = 8  # blocks of random words made at once
+ROWS = 8  # rows fitted at once; what is kept per row has room for a multiple of it
 VECTORS = DIM // WIDTH
-TOGETHER = 4  # vectors summed side by side
+TOGETHER = 8  # vectors of the gradient summed at once
 REST = VECTORS % TOGETHER
+SPLIT = 4 if REST <= 2 else 2 if REST <= 4 else 1  # sums of every so many-th row, where there are few vectors
 
 
 @traced
 def word_blocks(words, trajectory, block, purpose, key0, key1):
-    """``AHEAD`` blocks of a trajectory's stream: word q of block b goes to ``q * AHEAD + b``."""
+    """The words of ``AHEAD`` blocks of a trajectory's stream, in their order."""
     place = count_up(block, AHEAD)
-    for q, word in enumerate(rounds(trajectory, place & 0xFFFFFFFF, place >> 32, purpose, key0, key1)):
-        store(words, q * AHEAD, word & 0xFFFFFFFF)
+    store_in_turn(words, 0, [word & 0xFFFFFFFF for word in rounds(trajectory, place & 0xFFFFFFFF, place >> 32, purpose, key0, key1)])
+
+
+@traced
+def row_blocks(words, trajectory, block, n, key0, key1):
+    """The same, as rows drawn uniformly out of n: the high half of word * n."""
+    place = count_up(block, AHEAD)
+    drawn = rounds(trajectory, place & 0xFFFFFFFF, place >> 32, BATCH, key0, key1)
+    store_in_turn(words, 0, [((word & 0xFFFFFFFF) * n) >> 32 for word in drawn])
 
 
 @traced
@@ -43,14 +52,38 @@ def note_diverged_one(state, bound, since, i, run, step):
 
 @traced
 def dot(matrix, at, point):
-    """x . theta of the row at ``at``: sums of every fourth vector, then over those, then over the lanes."""
-    sums = [load(matrix, at + WIDTH * k, WIDTH) * load(point, WIDTH * k, WIDTH) for k in range(min(TOGETHER, VECTORS))]
-    for k in range(TOGETHER, VECTORS):
-        q = k % TOGETHER
-        sums[q] = fma(load(matrix, at + WIDTH * k, WIDTH), load(point, WIDTH * k, WIDTH), sums[q])
-    while len(sums) > 1:
-        sums = [sums[0] + sums[1], *sums[2:]]
-    return total(sums[0])
+    """x . theta of the row at ``at``, in the order in which ``add_products`` sums it."""
+    out = load(matrix, at, WIDTH) * load(point, 0, WIDTH)
+    for k in range(1, VECTORS):
+        out = fma(load(matrix, at + WIDTH * k, WIDTH), load(point, WIDTH * k, WIDTH), out)
+    return total(out)
+
+
+@traced
+def no_products(point):
+    return tuple(zeros(point, WIDTH, F) for _ in range(ROWS))
+
+
+@traced
+def places(picks, k):
+    """Where the ``ROWS`` picked rows from k on begin."""
+    return tuple(load(picks, k + r, 1) * DIM for r in range(ROWS))
+
+
+@traced
+def add_products(sums, matrix, rows, at, point):
+    """Add the products of ``WIDTH`` coordinates to the sums of ``ROWS`` rows."""
+    x = load(point, at, WIDTH)
+    return tuple(fma(load(matrix, row + at, WIDTH), x, s) for row, s in zip(rows, sums))
+
+
+@traced
+def put_fits(fits, goals, targets, picks, k, sums):
+    """The rows' fits, and their targets beside them."""
+    for r in range(0, ROWS, WIDTH):
+        store(fits, k + r, totals(sums[r : r + WIDTH]))
+    for r in range(ROWS):
+        store(goals, k + r, load(targets, load(picks, k + r, 1), 1))
 
 
 @traced
@@ -66,18 +99,30 @@ def losses_in_place(fits, goals, k):
 
 
 @traced
-def four_sums(gradient):
+def many_sums(gradient):
     return tuple(zeros(gradient, WIDTH, F) for _ in range(TOGETHER))
 
 
 @traced
 def rest_sums(gradient):
-    return tuple(zeros(gradient, WIDTH, F) for _ in range(max(REST, 1)))
+    return tuple(zeros(gradient, WIDTH, F) for _ in range(max(REST, 1) * SPLIT))
 
 
 @traced
-def add_row(sums, matrix, at, slope):
-    return tuple(fma(slope, load(matrix, at + WIDTH * k, WIDTH), s) for k, s in enumerate(sums))
+def add_row(sums, matrix, picks, fits, k, at):
+    row, slope = load(picks, k, 1) * DIM + at, load(fits, k, 1)
+    return tuple(fma(slope, load(matrix, row + WIDTH * j, WIDTH), s) for j, s in enumerate(sums))
+
+
+@traced
+def add_few(sums, matrix, picks, fits, k, at):
+    """Add ``SPLIT`` rows, each to sums of its own."""
+    out = []
+    for r in range(SPLIT):
+        row, slope = load(picks, k + r, 1) * DIM + at, load(fits, k + r, 1)
+        few = sums[r * max(REST, 1) : (r + 1) * max(REST, 1)]
+        out += [fma(slope, load(matrix, row + WIDTH * j, WIDTH), s) for j, s in enumerate(few)]
+    return tuple(out)
 
 
 @traced
@@ -86,56 +131,81 @@ def put_sums(gradient, at, sums, factor):
         store(gradient, at + WIDTH * k, s * factor)
 
 
-@njit
-def pick_rows(picks, order, words, word, trajectory, step, batch, n, mode, key0, key1):
+@traced
+def put_few(gradient, at, sums, factor):
+    for j in range(REST):
+        few = [sums[r * REST + j] for r in range(SPLIT)]
+        while len(few) > 1:
+            few = [a + b for a, b in zip(few[::2], few[1::2])]
+        store(gradient, at + WIDTH * j, few[0] * factor)
+
+
+@traced
+def take(target, k, source, place):
+    store(target, k, load(source, place, 1))
+
+
+@njit(forceinline=True)
+def pick_rows(picks, order, words, word, trajectory, step, batch, n, most, mode, key0, key1):
     """Put the rows of this step's mini-batch into ``picks``; returns their number, and how many words are used up."""
-    size, begin = picks.shape[0], 0
+    size, begin = most, 0
     if mode == RESHUFFLE:
         begin = step % ((n + batch - 1) // batch) * batch
         size = min(batch, n - begin)
     if mode == REPLACEMENT:
-        for k in range(size):
-            if word % (4 * AHEAD) == 0:
-                word_blocks(words, trajectory, word // 4, BATCH, key0, key1)
-            picks[k] = bounded(words[(word % 4) * AHEAD + (word // 4) % AHEAD], n)
-            word += 1
+        done = 0
+        while done < size:
+            place = word & (4 * AHEAD - 1)
+            if place == 0:
+                row_blocks(words, trajectory, word >> 2, n, key0, key1)
+            some = min(4 * AHEAD - place, size - done)
+            for k in range(some):
+                take(picks, done + k, words, place + k)
+            done += some
+            word += some
     elif mode != FULL:
         if mode == SUBSET or begin == 0:
             # a uniformly drawn subset in random order comes to the front (Fisher & Yates; Knuth's P)
             for k in range(size if mode == SUBSET else n):
-                if word % (4 * AHEAD) == 0:
-                    word_blocks(words, trajectory, word // 4, BATCH if mode == SUBSET else PERMUTATION, key0, key1)
-                j = k + bounded(words[(word % 4) * AHEAD + (word // 4) % AHEAD], n - k)
+                if word & (4 * AHEAD - 1) == 0:
+                    word_blocks(words, trajectory, word >> 2, BATCH if mode == SUBSET else PERMUTATION, key0, key1)
+                j = k + bounded(words[word & (4 * AHEAD - 1)], n - k)
                 order[k], order[j] = order[j], order[k]
                 word += 1
         for k in range(size):
-            picks[k] = order[begin + k]
+            take(picks, k, order, begin + k)
     return size, word
 
 
-@njit
+@njit(forceinline=True)
 def gradient_of(point, gradient, matrix, picks, fits, goals, targets, size):
-    """The mean gradient of the picked rows: their fits first, then their slopes, then the rows' sums coordinate by coordinate."""
-    for k in range(size):
-        fits[k] = dot(matrix, picks[k] * DIM, point)
-        goals[k] = targets[picks[k]]
+    """The mean gradient of the picked rows: their fits first, then their slopes, then the rows' sums coordinate by coordinate.
+
+    Behind the picked rows there are others, up to a multiple of ``ROWS``; their slopes count as zero.
+    """
+    for k in range(0, size, ROWS):
+        fitted, rows = no_products(point), places(picks, k)
+        for at in range(0, DIM, WIDTH):
+            fitted = add_products(fitted, matrix, rows, at, point)
+        put_fits(fits, goals, targets, picks, k, fitted)
     for k in range(0, size, WIDTH):
         slopes_in_place(fits, goals, k)
+    for k in range(size, (size + ROWS - 1) // ROWS * ROWS):
+        fits[k] = F(0.0)
     share = F(1.0) / F(size)
     for at in range(0, (VECTORS - REST) * WIDTH, TOGETHER * WIDTH):
-        sums = four_sums(gradient)
+        sums = many_sums(gradient)
         for k in range(size):
-            sums = add_row(sums, matrix, picks[k] * DIM + at, fits[k])
+            sums = add_row(sums, matrix, picks, fits, k, at)
         put_sums(gradient, at, sums, share)
     if REST > 0:
-        at = (VECTORS - REST) * WIDTH
         few = rest_sums(gradient)
-        for k in range(size):
-            few = add_row(few, matrix, picks[k] * DIM + at, fits[k])
-        put_sums(gradient, at, few, share)
+        for k in range(0, size, SPLIT):
+            few = add_few(few, matrix, picks, fits, k, (VECTORS - REST) * WIDTH)
+        put_few(gradient, (VECTORS - REST) * WIDTH, few, share)
 
 
-@njit
+@njit(forceinline=True)
 def loss_of(state, apart, matrix, turn, best, targets, fits, goals):
     """The loss over the whole table. For least squares ``least + c |R (theta - best)|^2``, R (in ``turn``) the table's triangular factor."""
     total_ = 0.0
@@ -172,6 +242,7 @@ def run(
     Returns False if ``stop`` was set meanwhile: then the results are not complete.
     """
     d, n = start.shape[0], targets.shape[0]
+    most = n if mode == FULL else batch
     for lane in range(count):
         trajectory = first + lane
         for i in range(d):
@@ -200,14 +271,14 @@ def run(
                 break
             if stop[0] != 0:
                 return False
-            size, word = pick_rows(picks, order, words, word, trajectory, step, batch, n, mode, key0, key1)
+            size, word = pick_rows(picks, order, words, word, trajectory, step, batch, n, most, mode, key0, key1)
             if noise > F(0.0):
                 for i in range(d):
                     mean = F(0.0)
                     for _ in range(repeat):
                         if value % (PER_BLOCK * AHEAD) == 0:
                             value_blocks(values, trajectory, value // PER_BLOCK, law, key0, key1)
-                        mean += values[(value % PER_BLOCK) * AHEAD + (value // PER_BLOCK) % AHEAD]
+                        mean += values[value % PER_BLOCK * AHEAD + value // PER_BLOCK % AHEAD]
                         value += 1
                     draws[i] = mean / F(repeat)
             "mark: unpack"
