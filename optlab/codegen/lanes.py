@@ -1,6 +1,7 @@
 """Lanes: code over SIMD vectors by construction, traced from plain Python functions.
 
-A traced function (:mod:`optlab.codegen.tracing`) is ordinary Python over numbers and arrays: ``load``, arithmetic, ``fma``, ``select``, ``store``.
+A traced function (:mod:`optlab.codegen.tracing`) is ordinary Python over numbers and arrays: ``load``, arithmetic, ``fma``,
+``select``, ``store``.
 Called from Numba code it is run once, at compile time, on :class:`Vector` values that write down LLVM's vector
 instructions as they are combined; called from Python it computes on plain numbers, one lane at a time. So the mathematics
 is written once, nothing is left to an auto-vectorizer, compiling takes little more than LLVM's own time, and the order of
@@ -20,9 +21,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
-from numba.core import types
+from numba.core import types as numba_types
 from numba.core.datamodel import models
 from numba.core.extending import register_model
+
+types: Any = numba_types  # Numba makes many of its names at run time
 
 
 @cache
@@ -47,6 +50,7 @@ class _LanesModel(models.PrimitiveModel):
 
 
 def llvm_type(dtype: Any) -> ir.Type:
+    """LLVM's type of one number of Numba's type."""
     if dtype == types.float64:
         return ir.DoubleType()
     if dtype == types.float32:

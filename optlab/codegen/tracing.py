@@ -7,11 +7,13 @@ from inspect import signature as python_signature
 from typing import Any
 
 from llvmlite import ir
-from numba.core import types
+from numba.core import types as numba_types
 from numba.core.extending import intrinsic
 from numba.core.typing.templates import signature
 
 from optlab.codegen.lanes import Lanes, Vector, VectorArray, llvm_type
+
+types: Any = numba_types  # Numba makes many of its names at run time
 
 
 def _enter(context: Any, builder: Any, kind: Any, value: Any) -> Any:

@@ -11,7 +11,7 @@ import time as clock
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import sympy as sp
@@ -218,7 +218,7 @@ def _moments(rule: Rule | str, problem: Problem | str, steps: int, batch: int | 
     request = Request.read(
         rule, problem, schedule=0.0, steps=steps, batch=batch, record=[0], coordinates=False, seed=0, backend="cpu", **ONE_RUN
     )  # fmt: skip
-    return Moments(request.rule, request.problem, request.batch)
+    return Moments(cast("Rule", request.rule), request.problem, request.batch)
 
 
 def final_loss(

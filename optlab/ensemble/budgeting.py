@@ -49,6 +49,7 @@ def check_memory(requests: Sequence[Request], workers: int, limit: float | None)
     if need > allowed:
         r = max(requests, key=_result)
         raise InputError(
-            f"{len(requests)} cells x {len(r.records)} recorded steps need about {need / 1e6:,.0f} MB, and {allowed / 1e6:,.0f} MB are allowed: "
+            f"{len(requests)} cells x {len(r.records)} recorded steps need about {need / 1e6:,.0f} MB, and {allowed / 1e6:,.0f} MB are "
+            "allowed: "
             "record fewer steps, keep fewer trajectories, split the grid, or give memory="
         )

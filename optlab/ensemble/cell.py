@@ -116,10 +116,10 @@ class Cell:
         self.tallies.append(tally)
         return tally
 
-    def run(self, start: int, level: int) -> Piece | None:
-        """Simulate the 2^level blocks from ``start`` on, as far as there are trajectories; None if it was stopped."""
+    def run(self, block: int, level: int) -> Piece | None:
+        """Simulate the 2^level blocks from ``block`` on, as far as there are trajectories; None if it was stopped."""
         r = self.request
-        first = start * BLOCK
+        first = block * BLOCK
         count = min(BLOCK << level, r.trajectories - first)
         stride = -(-count // BLOCK) * BLOCK
         records, dim = len(self.records), self.dim
@@ -129,7 +129,7 @@ class Cell:
         since, passage = np.full(stride, -1, np.int64), np.full((len(r.reach), stride), -1, np.int64)
         start, scattered = r.problem.start, np.empty(0, self.real)
         if start.scatter:
-            scattered = scattered_starts(first, stride, start.point, start.scatter, self.key, self.real)
+            scattered = scattered_starts(first, stride, start.point, start.scatter, (self.key[0], self.key[1]), self.real)
         results = (losses, snapshots, since, passage.ravel(), self.stop)
         if not self.kernel(first, count, stride, *self.head, scattered, *self._scratch(), *results, *self._row_scratch()):
             return None
@@ -161,7 +161,7 @@ class Cell:
         self.take_pending()
 
     def _scratch(self) -> tuple[np.ndarray, ...]:
-        """State, work, gradient, point, draws, random words, bound, losses now and the levels they aim at, of the trajectories side by side."""
+        """State, work, gradient, point, draws, random words, bound, losses and the levels they aim at, of trajectories side by side."""
         real, word = self.real, f"u{self.real.itemsize}"
         if self.shape == "rows":
             width = padded(self.request.problem, self.request.dtype)

@@ -39,7 +39,7 @@ def points(
     out = []
     for combination in itertools.product(*axes.values()):
         chosen: dict[str, dict[str, Any]] = {"rule": {}, "schedule": {}, "problem": {}, "run": {}}
-        for (name, (home, option)), value in zip(homes.items(), combination, strict=True):
+        for (home, option), value in zip(homes.values(), combination, strict=True):
             chosen[home][option] = value.item() if isinstance(value, np.generic) else value
         out.append(
             {
@@ -85,7 +85,7 @@ def remade(problem: Problem, options: Mapping[str, Any]) -> Problem:
         return problem
     if problem.name in ("quadratic", "line_fit"):
         return problems.get(problem.name, **(dict(problem.options) | dict(options)))
-    changes = {key: Start.read(value, problem.dim) if key == "theta0" else value for key, value in options.items()}
+    changes: dict[str, Any] = {key: Start.read(value, problem.dim) if key == "theta0" else value for key, value in options.items()}
     if "theta0" in changes:
         changes["start"] = changes.pop("theta0")
     if "noise" in changes:

@@ -80,14 +80,12 @@ def _states(rule: Rule) -> list[str]:
 
 
 def _advance(rule: Rule, shape: str) -> str:
-    """``advance``: one step of ``WIDTH`` trajectories in one coordinate. It returns ``over``, with the sign bit where the bound is passed."""
+    """``advance``: one step of ``WIDTH`` trajectories in one coordinate; returns ``over``, with the sign bit where the bound is passed."""
     low = lowered(rule)
     numbers = [name for names in _counts(rule) for name in names]
     states = [f"s{k}" for k in range(len(low.states))]
-    lines = [
-        "@traced",
-        f"def advance({', '.join(['state', 'gradient', 'draws', 'bound', 'over', 'at', 'plane', 'group', 'source', 'lam', 'noise', *numbers])}):",
-    ]
+    given = "state, gradient, draws, bound, over, at, plane, group, source, lam, noise".split(", ")
+    lines = ["@traced", f"def advance({', '.join([*given, *numbers])}):"]
     lines += [f"    {name} = {text}" for name, text in zip(states, _states(rule), strict=True)]
     if shape == "separable":
         point = "s0" if low.point == theta else f"look({', '.join([*states, *numbers])})"
@@ -131,11 +129,12 @@ def _marked(rule: Rule, problem: Problem, uniform_bits: int) -> dict[str, list[s
         stages += _over("group", "lanes", ["value_block(draws, ready, group, lanes, law)"])
     refill = ["if place == PER_BLOCK:", *(f"    {line}" for line in stages), "    place = 0", "    block += 1"]
     draw = [*refill, "source = place * lanes", "place += 1"]
+    add = "add_scaled(draws, source + group, F(1.0) / F(repeat), draws, place * lanes + group)"
     if noise_kind(problem) == "student_t":  # the mean of several draws, in the last row
         draw = [
             "source = PER_BLOCK * lanes", *_over("group", "lanes", ["fill(draws, source + group, F(0.0))"]), "for k in range(repeat):",
             *(f"    {line}" for line in refill),
-            *(f"    {line}" for line in _over("group", "lanes", ["add_scaled(draws, source + group, F(1.0) / F(repeat), draws, place * lanes + group)"])),
+            *(f"    {line}" for line in _over("group", "lanes", [add])),
             "    place += 1",
         ]  # fmt: skip
     update = (
@@ -181,7 +180,8 @@ def _gradient(shape: str, at: str, problem: Problem) -> list[str]:
         sample = f"add_sample(gradient, {at}, group, lanes, trajectory, step * batch + k, key0, key1)"
         return [
             *_over("at", "d * lanes", ["fill(gradient, at, F(0.0))"]), "for k in range(batch):",
-            *(f"    {line}" for line in _over("group", "lanes", [sample])), *_over("at", "d * lanes", ["scale_row(gradient, at, F(1.0) / F(batch))"]),
+            *(f"    {line}" for line in _over("group", "lanes", [sample])),
+            *_over("at", "d * lanes", ["scale_row(gradient, at, F(1.0) / F(batch))"]),
         ]  # fmt: skip
     if getattr(problem, "is_quadratic", False):
         return [f"product(matrix, {at}, gradient, lanes, d)"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import xarray as xr
@@ -60,8 +60,8 @@ def predict(
         rule, problem, schedule=schedule, steps=steps, batch=batch, record=record, coordinates=coordinates,
         seed=read_seed(simulation.get("rng", 0)), backend=simulation.get("backend", "cpu"), **options,
     )  # fmt: skip
-    moments = Moments(request.rule, request.problem, request.batch)
-    means, seconds = moments.run(learning_rates(request.schedule, request.steps), request.records)
+    moments = Moments(cast("Rule", request.rule), request.problem, request.batch)
+    means, seconds = moments.run(learning_rates(cast("Schedule", request.schedule), request.steps), request.records)
     law = request.problem.noise_law
     if isinstance(moments.model, OverRows):
         data = _over_rows(moments.model, means, seconds)

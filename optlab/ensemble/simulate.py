@@ -114,7 +114,7 @@ def simulate(
     >>> dict(grid.loss_mean.sizes)
     {'alpha': 2, 'beta': 3, 'step': 11}
     """
-    options = {
+    options: dict[str, Any] = {
         "steps": steps, "trajectories": trajectories, "seed": read_seed(rng), "backend": backend, "dtype": dtype, "record": record,
         "quantiles": quantiles, "reach": reach, "keep": keep, "outcomes": outcomes, "coordinates": coordinates, "common": common,
         "limit": limit, "uniform_bits": uniform_bits,

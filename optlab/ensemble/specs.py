@@ -11,8 +11,8 @@ import numpy as np
 
 from optlab import problems, rules, schedules
 from optlab._version import __version__
-from optlab.errors import InputError, UnknownNameError
 from optlab.ensemble.plans import RulePlan, SchedulePlan, rule_plan, schedule_plan
+from optlab.errors import InputError, UnknownNameError
 from optlab.objectives import Fresh, Problem, Rows, real, whole
 
 if TYPE_CHECKING:
@@ -56,7 +56,10 @@ class Request:
         plans: bool = False,
         **options: Any,
     ) -> Request:
-        """Check every value and resolve names (with ``plans``, to what a simulation needs of them). Raises InputError or UnknownNameError naming the first bad one."""
+        """Check every value and resolve names (with ``plans``, to what a simulation needs of them).
+
+        Raises InputError or UnknownNameError naming the first bad one.
+        """
         if backend not in (*BACKENDS, "cuda", "auto"):
             raise UnknownNameError("backend", backend, BACKENDS)
         if options["dtype"] not in DTYPES:
@@ -87,10 +90,12 @@ class Request:
             raise InputError("uniform_bits = 53 needs dtype='float64': a float32 number has no room for them")
         asked = options["coordinates"]
         return Request(
-            rule_plan(rule) if plans else rules.get(rule), checked, schedule_plan(schedule) if plans else schedules.as_schedule(schedule), steps, batch, trajectories, options["seed"],
-            options["dtype"], recorded_steps(options["record"], steps), quantiles, reach,
+            rule_plan(rule) if plans else rules.get(rule), checked,
+            schedule_plan(schedule) if plans else schedules.as_schedule(schedule), steps, batch, trajectories, options["seed"], options["dtype"],
+            recorded_steps(options["record"], steps), quantiles, reach,
             min(whole(options["keep"], "keep", low=0), trajectories), bool(options["outcomes"]),
-            checked.dim <= 16 if asked is None else bool(asked), bool(options["common"]), real(options["limit"], "limit", low=1), uniform_bits,
+            checked.dim <= 16 if asked is None else bool(asked), bool(options["common"]), real(options["limit"], "limit", low=1),
+            uniform_bits,
         )  # fmt: skip
 
     def spec(self) -> dict[str, Any]:
@@ -100,8 +105,8 @@ class Request:
             "problem_fingerprint": self.problem.fingerprint, "schedule": self.schedule.label(),
             "schedule_fingerprint": self.schedule.fingerprint, "steps": self.steps, "batch": self.batch,
             "trajectories": self.trajectories, "seed": self.seed, "dtype": self.dtype, "records": [int(r) for r in self.records],
-            "quantiles": list(self.quantiles), "reach": list(self.reach), "keep": self.keep, "outcomes": self.outcomes, "coordinates": self.coordinates,
-            "common": self.common, "limit": self.limit, "uniform_bits": self.uniform_bits,
+            "quantiles": list(self.quantiles), "reach": list(self.reach), "keep": self.keep, "outcomes": self.outcomes,
+            "coordinates": self.coordinates, "common": self.common, "limit": self.limit, "uniform_bits": self.uniform_bits,
         }  # fmt: skip
 
     def canonical(self) -> str:

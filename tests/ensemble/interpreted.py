@@ -21,8 +21,8 @@ def plain(function=None, **options):
 def one_lane():
     """Vectors of one lane: what the functions over lanes take when Python runs them."""
     with ExitStack() as stack:
-        stack.enter_context(mock.patch.object(kernels, "width_of", lambda problem, dtype: 1))
-        stack.enter_context(mock.patch.object(kernels, "wide_of", lambda problem: 1))
+        stack.enter_context(mock.patch.object(kernels, "width_of", return_value=1))
+        stack.enter_context(mock.patch.object(kernels, "wide_of", return_value=1))
         for module in ("kernel", "cell", "bind"):
             stack.enter_context(mock.patch(f"optlab.ensemble.{module}.padded", lambda problem, dtype: problem.dim))
         yield

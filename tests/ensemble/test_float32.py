@@ -25,8 +25,8 @@ PROBLEMS = {
 def doubles(shape, dtype):
     """The lines of the kernel's optimized code that compute in double, by operation; losses are recorded at no step."""
     request = Request.read(
-        "adam", PROBLEMS[shape](), schedule=0.1, steps=5, batch=2, seed=0, backend="cpu", trajectories=4, dtype=dtype, record=[5], quantiles=(),
-        reach=(), keep=0, outcomes=False, coordinates=False, common=True, limit=1e15, uniform_bits=32,
+        "adam", PROBLEMS[shape](), schedule=0.1, steps=5, batch=2, seed=0, backend="cpu", trajectories=4, dtype=dtype, record=[5],
+        quantiles=(),        reach=(), keep=0, outcomes=False, coordinates=False, common=True, limit=1e15, uniform_bits=32,
     )  # fmt: skip
     cell = Cell(request)
     source = kernel_source(request.rule.unbound(), request.problem, dtype).replace(", cache=True", "")  # cached code cannot be inspected

@@ -91,7 +91,8 @@ def test_templates_draw_only_for_registered_purposes():
             used.add(purpose)
     assert used == {"NOISE", "DATA", "BATCH", "purpose"}
     rows = (Path(next(iter(optlab.ensemble.templates.__path__))) / "rows.py").read_text()
-    assert re.findall(r"word_blocks\(words, trajectory, word >> 2, (.*), key0, key1\)", rows) == ["BATCH if mode == SUBSET else PERMUTATION"]
+    drawn = re.findall(r"word_blocks\(words, trajectory, word >> 2, (.*), key0, key1\)", rows)
+    assert drawn == ["BATCH if mode == SUBSET else PERMUTATION"]
 
 
 def table(sampling, n, dim, noise):

@@ -1,6 +1,5 @@
 """From losses of a chunk of trajectories to moments and counts. Sums follow a fixed binary tree over blocks of 64."""
 
-# ruff: noqa: F821
 import math
 
 import numpy as np
@@ -18,7 +17,7 @@ LARGEST = 1.7976931348623157e308
 
 def pairwise(values, combine):
     while len(values) > 1:
-        values = [combine(a, b) for a, b in zip(values[::2], values[1::2])]
+        values = [combine(a, b) for a, b in zip(values[::2], values[1::2], strict=True)]
     return values[0]
 
 

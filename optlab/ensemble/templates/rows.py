@@ -74,7 +74,7 @@ def places(picks, k):
 def add_products(sums, matrix, rows, at, point):
     """Add the products of ``WIDTH`` coordinates to the sums of ``ROWS`` rows."""
     x = load(point, at, WIDTH)
-    return tuple(fma(load(matrix, row + at, WIDTH), x, s) for row, s in zip(rows, sums))
+    return tuple(fma(load(matrix, row + at, WIDTH), x, s) for row, s in zip(rows, sums, strict=True))
 
 
 @traced
@@ -136,7 +136,7 @@ def put_few(gradient, at, sums, factor):
     for j in range(REST):
         few = [sums[r * REST + j] for r in range(SPLIT)]
         while len(few) > 1:
-            few = [a + b for a, b in zip(few[::2], few[1::2])]
+            few = [a + b for a, b in zip(few[::2], few[1::2], strict=True)]
         store(gradient, at + WIDTH * j, few[0] * factor)
 
 
@@ -207,7 +207,7 @@ def gradient_of(point, gradient, matrix, picks, fits, goals, targets, size):
 
 @njit(forceinline=True)
 def loss_of(state, apart, matrix, turn, best, targets, fits, goals):
-    """The loss over the whole table. For least squares ``least + c |R (theta - best)|^2``, R (in ``turn``) the table's triangular factor."""
+    """The loss over the whole table. For least squares ``least + |R (theta - best)|^2``, R (in ``turn``) the table's factor."""
     total_ = 0.0
     if QUADRATIC:
         for j in range(DIM):
