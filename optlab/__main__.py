@@ -13,7 +13,7 @@ def main(arguments: list[str] | None = None) -> int:
     import typer
 
     from optlab.cli import app
-    from optlab.errors import CheckFailed, OptlabError
+    from optlab.errors import CheckFailed, Interrupted, OptlabError
 
     try:
         code = app(args=sys.argv[1:] if arguments is None else arguments, prog_name="optlab", standalone_mode=False)
@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(f"{where}: {message[0].lower()}{message[1:]} (see {where} --help)", 2)
     except CheckFailed as error:
         return _fail(f"optlab: {error}", 1)
+    except Interrupted as error:
+        return _fail(f"optlab: {error}", 130)
     except OptlabError as error:
         return _fail(f"optlab: {error}", 2)
     except (KeyboardInterrupt, typer.Abort):

@@ -47,5 +47,9 @@ class StoreError(OptlabError):
     """A stored result could not be written or read."""
 
 
+class Interrupted(OptlabError):
+    """The user stopped a computation; the message says what is kept, and how to go on."""
+
+
 class CheckFailed(OptlabError, AssertionError):
     """A verification found a defect; the message names it."""

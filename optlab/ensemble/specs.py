@@ -91,7 +91,8 @@ class Request:
         asked = options["coordinates"]
         return Request(
             rule_plan(rule) if plans else rules.get(rule), checked,
-            schedule_plan(schedule) if plans else schedules.as_schedule(schedule), steps, batch, trajectories, options["seed"], options["dtype"],
+            schedule_plan(schedule) if plans else schedules.as_schedule(schedule), steps, batch, trajectories, options["seed"],
+            options["dtype"],
             recorded_steps(options["record"], steps), quantiles, reach,
             min(whole(options["keep"], "keep", low=0), trajectories), bool(options["outcomes"]),
             checked.dim <= 16 if asked is None else bool(asked), bool(options["common"]), real(options["limit"], "limit", low=1),

@@ -12,7 +12,8 @@ import optlab as ol
 from tests.ensemble.interpreted import interpret
 
 NAMES = (
-    "x0 x1 theta point gradient group lanes WIDTH STATES fma select bits real load store exp sqrt total normals rounds at uniform_draw NEVER BITS "
+    "x0 x1 theta point gradient group lanes WIDTH STATES fma select bits real load store "
+    "exp sqrt total normals rounds at uniform_draw NEVER BITS "
     "F math np i j row work state new parts losses objective full_gradient power2 "
     "power3 "
     "range abs_ z y lam alpha g t L n B T sigma first step key0 e w b"
