@@ -9,6 +9,7 @@ import pytest
 import optlab as ol
 from optlab.ensemble.netcdf import from_netcdf, to_netcdf
 from optlab.errors import InputError
+from optlab.schedules import Parameter, Schedule, symbol, time
 
 BASE = {"steps": 15, "trajectories": 130, "rng": 4, "record": [0, 1, 7, 15], "keep": 3, "outcomes": True, "reach": [3.0, 1.0]}
 AXES = {"alpha": [0.05, 0.2], "beta": [0.0, 0.9], "batch": [1, 4, 9], "condition_number": [2, 100]}
@@ -113,12 +114,8 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_axes_are_refused_in_one_line(case):
     axes, message = BAD[case]
-    schedule = 0.1
-    if case == "ambiguous":
-        from optlab.schedules import Schedule, symbol, t
-
-        beta = symbol("beta")
-        schedule = Schedule(name="decay", parameters={beta: 1}, formula=beta / (t + 1)) if False else _schedule_with("beta")
+    beta = symbol("beta")
+    schedule = Schedule(name="decay", expression=beta / (time + 1), parameters={beta: Parameter(1)}) if case == "ambiguous" else 0.1
     with pytest.raises(InputError) as caught:
         ol.simulate("momentum", "quadratic(condition_number=5)", schedule=schedule, steps=1, trajectories=1, axes=axes)
     assert re.search(message, str(caught.value)), caught.value

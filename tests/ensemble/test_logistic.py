@@ -85,17 +85,17 @@ def test_tables_of_any_length(n):
     rows, labels = table(3, n)
     problem = ol.problems.logistic_regression(rows, labels, theta0=[1.0, -2.0, 0.5])
     run = ol.simulate("sgd", problem, schedule=0.5, steps=3, batch=None, trajectories=1, keep=1, record=range(4))
-    np.testing.assert_allclose(run.loss[0], loss(run.theta.values[0], rows, labels), rtol=1e-13)
+    np.testing.assert_allclose(run.loss[0], loss(run.theta.values[0], rows, labels), rtol=1e-13, atol=1e-15)  # log(1 + small): absolute
     theta = np.array([1.0, -2.0, 0.5])
     np.testing.assert_allclose(run.theta[0, 1], theta - 0.5 * gradient(theta, rows, labels), rtol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [1e-8, 1.0, 30.0, 700.0, 1e6])
 def test_losses_of_any_size_are_accurate(scale):
-    """Margins from -scale to scale: neither overflow nor, relative to the mean, loss of accuracy."""
+    """Margins from -scale to scale: neither overflow nor loss of accuracy."""
     rows, labels = np.linspace(-1, 1, 21)[:, None], np.tile([1.0, -1.0, 1.0], 7)
     problem = ol.problems.logistic_regression(rows, labels, theta0=scale)
     run = ol.simulate("sgd", problem, schedule=1e-3, steps=1, batch=None, trajectories=1, keep=1, record=[0, 1])
     np.testing.assert_allclose(run.loss[0, 0], loss(np.array([scale]), rows, labels), rtol=1e-13)
     step = scale - 1e-3 * gradient(np.array([scale]), rows, labels)
-    np.testing.assert_allclose(run.theta[0, 1], step, rtol=1e-13)
+    np.testing.assert_allclose(run.theta[0, 1], step, rtol=1e-13, atol=1e-18)  # 1e-3 times the rounding of sums of numbers near 1
