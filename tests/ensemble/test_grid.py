@@ -41,9 +41,7 @@ def test_every_cell_has_the_bits_of_its_own_call(grid):
 
 
 def test_threads_and_chunks_do_not_change_a_grid(grid):
-    again = ol.simulate(
-        "momentum", "quadratic(condition_number=2, dim=3, noise=0.5)", schedule=0.1, axes=AXES, threads=3, chunk=1, **BASE
-    )
+    again = ol.simulate("momentum", "quadratic(condition_number=2, dim=3, noise=0.5)", schedule=0.1, axes=AXES, threads=3, chunk=1, **BASE)
     assert again.identical(grid)
 
 
@@ -66,7 +64,9 @@ def test_a_grid_survives_netcdf(grid):
 
 def test_options_of_a_schedule_are_axes():
     options = {"steps": 20, "trajectories": 64, "record": 5}
-    made = ol.simulate("sgd", "quadratic(condition_number=5, noise=1)", schedule="cosine(peak=0.1, steps=20)", axes={"peak": [0.05, 0.4]}, **options)
+    made = ol.simulate(
+        "sgd", "quadratic(condition_number=5, noise=1)", schedule="cosine(peak=0.1, steps=20)", axes={"peak": [0.05, 0.4]}, **options
+    )
     for peak in (0.05, 0.4):
         alone = ol.simulate("sgd", "quadratic(condition_number=5, noise=1)", schedule=f"cosine(peak={peak}, steps=20)", **options)
         assert np.array_equal(made.loss_mean.sel(peak=peak), alone.loss_mean)

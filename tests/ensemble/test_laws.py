@@ -74,7 +74,9 @@ def test_every_shape_draws_the_same_stream(law, shape):
 def draws(law, batch=1, dtype="float64", runs=50_000, **options):
     """The noise itself: one SGD step with alpha = 1 from 0, where an axis-aligned quadratic has no gradient. Variance 1 / batch."""
     problem = ol.problems.quadratic(spectrum=[1.0] * 4, theta0=0.0, noise=1.0, noise_law=law)
-    run = ol.simulate("sgd", problem, schedule=1.0, steps=1, batch=batch, trajectories=runs, keep=runs, record=[1], rng=3, dtype=dtype, **options)
+    run = ol.simulate(
+        "sgd", problem, schedule=1.0, steps=1, batch=batch, trajectories=runs, keep=runs, record=[1], rng=3, dtype=dtype, **options
+    )
     return -run.theta.values[:, 0, :]
 
 
@@ -103,7 +105,7 @@ def test_students_noise_has_variance_sigma2_over_batch(batch):
 
 
 def test_a_batch_of_students_noise_is_a_mean_and_not_one_rescaled_draw():
-    """Kurtosis of a mean of 4 is 3 + 6/(dof - 4)/4: with dof = 12, 3.19, against 3.75 for one draw; eight standard errors apart at least."""
+    """Kurtosis of a mean of 4 is 3 + 6/(dof - 4)/4: with dof = 12, 3.19, against 3.75 for one draw; eight standard errors apart."""
     values = draws("student_t(dof=12)", batch=4).ravel()
     found = scipy.stats.kurtosis(values, fisher=False)
     error = math.sqrt(24 / values.size) * 2  # of a normal law's kurtosis, doubled for the heavier tails
@@ -128,7 +130,7 @@ def test_mean_loss_under_students_noise_is_the_exact_one(rule):
 
 @pytest.mark.parametrize("rule", ["sgd", "momentum(beta=0.5)", "nesterov(beta=0.75)"])
 def test_mean_loss_under_multiplicative_noise_is_the_exact_one(rule):
-    """At step 1 the loss is a sum of squared normals: the threshold of agreement.py. Later moments grow, hence few steps and small noise."""
+    """At step 1 the loss is a sum of squared normals: the threshold of agreement.py. Later moments grow: few steps, small noise."""
     runs = 40_000
     problem = ol.problems.quadratic(spectrum=SPECTRUM, theta0=START, noise=0.8, noise_law="multiplicative")
     options = {"schedule": 0.5, "steps": 3, "batch": 4, "record": [1, 2, 3]}

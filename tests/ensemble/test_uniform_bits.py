@@ -16,16 +16,31 @@ from tests.oracles.philox import common_key
 SPECTRUM, START = [0.3, 0.7, 1.0], [1.0, -2.0, 0.5]
 
 
-@pytest.mark.parametrize(("law", "kind", "dof"), [("gaussian", "gaussian", None), ("student_t(dof=3)", "student_t", 3.0), ("multiplicative", "multiplicative", None)])
+@pytest.mark.parametrize(
+    ("law", "kind", "dof"),
+    [("gaussian", "gaussian", None), ("student_t(dof=3)", "student_t", 3.0), ("multiplicative", "multiplicative", None)],
+)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_a_trajectory_is_the_twins(law, kind, dof, batch):
     problem = ol.problems.quadratic(spectrum=SPECTRUM, theta0=START, noise=0.5, noise_law=law)
     run = ol.simulate(
-        "momentum", problem, schedule=0.1, steps=25, batch=batch, trajectories=66, keep=66, rng=7, common=True, record=range(26), uniform_bits=53
+        "momentum",
+        problem,
+        schedule=0.1,
+        steps=25,
+        batch=batch,
+        trajectories=66,
+        keep=66,
+        rng=7,
+        common=True,
+        record=range(26),
+        uniform_bits=53,
     )
     for trajectory in (0, 64, 65):
         gradient = lambda x, step: twin.noisy_gradient(np.array(SPECTRUM) * x, trajectory, step, batch, 0.5, common_key(7), kind, dof, 53)  # noqa: B023, E731
-        np.testing.assert_allclose(run.theta[trajectory], path(ol.rules.get("momentum"), gradient, [0.1] * 25, START), rtol=1e-9, atol=1e-10)
+        np.testing.assert_allclose(
+            run.theta[trajectory], path(ol.rules.get("momentum"), gradient, [0.1] * 25, START), rtol=1e-9, atol=1e-10
+        )
 
 
 def test_rows_take_the_same_numbers():
@@ -55,7 +70,9 @@ def test_the_largest_sizes(words, function, largest):
     assert largest == pytest.approx({"normals": 6.77, "normals53": 8.65}[function], abs=0.01)
 
 
-@pytest.mark.parametrize("words", [(0, 0), (0, 2047), (0, 2048), (0, 2**32 - 1), (1, 0), (12345, 678901234), (2**31, 0), (2**32 - 1, 2**32 - 1)])
+@pytest.mark.parametrize(
+    "words", [(0, 0), (0, 2047), (0, 2048), (0, 2**32 - 1), (1, 0), (12345, 678901234), (2**31, 0), (2**32 - 1, 2**32 - 1)]
+)
 def test_small_uniform_numbers_keep_all_their_bits(words):
     exact = twin.uniform53(*words)
     assert 0 < draws.uniform53(*words) <= 1

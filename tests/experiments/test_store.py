@@ -442,7 +442,7 @@ def test_the_engine_fingerprint_follows_the_source(tmp_path, monkeypatch):
     try:
         engine_fingerprint.cache_clear()
         assert engine_fingerprint() == before
-        with open(root / "ensemble" / "templates" / "loop.py", "a") as file:
+        with open(root / "ensemble" / "templates" / "lanes.py", "a") as file:
             file.write("# another engine\n")
         engine_fingerprint.cache_clear()
         assert engine_fingerprint() != before
