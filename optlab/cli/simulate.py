@@ -50,9 +50,7 @@ def simulate(
 ) -> int:
     """Simulate many runs; where the rule is linear, hold them against the exact prediction.
 
-    Examples:
-
-    optlab simulate --rule adam --alpha 0.01 --trajectories 100000 --out adam.nc
+    Example: optlab simulate --rule adam --alpha 0.01 --trajectories 100000 --out adam.nc
 
     optlab simulate --rule momentum --alpha 0.1 --axis alpha=0.03,0.1,0.3 --axis beta=0,0.5,0.9 --reach 0.5,0.1
 
