@@ -36,6 +36,7 @@ theory: $(RUN) ## derive everything; writes reports/theory/index.html
 bench: $(PEERS) ## measure beside the peers; writes benchmarks/results/
 	$(BIN)/python -m benchmarks.derivations
 	$(BIN)/python -m benchmarks.pepit
+	$(BIN)/python -m benchmarks.ensemble
 
 test: $(DEV) ## run the whole test suite, doctests included
 	$(BIN)/python -m pytest -n 2
