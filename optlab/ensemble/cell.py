@@ -212,7 +212,7 @@ class Cell:
         r = self.request
         shown, runs = len(self.asked), r.trajectories
         moments = self.losses.value()[:shown]
-        counts = Counts.of(self.tallies)
+        counts = Counts(self.tallies)
         mean, variance = moments[:, MEAN].copy(), moments[:, M2] / max(runs - 1, 1)
         broken = moments[:, NONFINITE] > 0
         mean[broken], variance[broken] = np.inf, np.inf
@@ -222,9 +222,7 @@ class Cell:
             "loss_standard_error": ("step", np.sqrt(variance / runs), {"long_name": "standard error of the mean loss"}),
         }
         if r.quantiles:
-            values = Counts(counts.cells[:shown], counts.diverged, counts.reached, counts.width).quantiles(
-                r.quantiles, moments[:, LOW], moments[:, HIGH]
-            )
+            values = counts.quantiles(r.quantiles, moments[:, LOW], moments[:, HIGH])
             data["loss_quantile"] = (("quantile", "step"), values, {"long_name": "quantiles of the loss over runs"})
         diverged = np.cumsum(counts.diverged)[:shown]
         data |= {
@@ -252,7 +250,7 @@ class Cell:
     def _passages(self, counts: Counts, runs: int) -> dict[str, Any]:
         order = np.argsort(np.argsort(-np.array(self.request.reach), kind="stable"), kind="stable")  # counted from the largest level down
         by_step = np.cumsum(counts.reached, axis=1)[order]
-        at = np.minimum(self.asked // counts.width, by_step.shape[1] - 1)
+        at = np.minimum(self.asked // self.tallies[0].width, by_step.shape[1] - 1)
         out: dict[str, Any] = {
             "reached": (
                 ("level", "step"),

@@ -87,7 +87,7 @@ class Tally:
     def empty(records: int, levels: int, steps: int, quantiles: bool) -> Tally:
         width = 1 + steps // PASSAGE_BINS
         return Tally(
-            np.zeros((records if quantiles else 0, OCTAVES), np.int32), np.zeros((8 * records if quantiles else 0, CELLS), np.uint32),
+            np.zeros((OCTAVES, records if quantiles else 0), np.int32), np.zeros((8 * records if quantiles else 0, CELLS), np.uint32),
             np.zeros(1, np.int64), np.zeros(records + 1, np.int64), np.zeros((levels, steps // width + 1 if levels else 1), np.int64),
             width,
         )  # fmt: skip
@@ -96,7 +96,7 @@ class Tally:
     def of(arrays: dict[str, np.ndarray], empty: Tally) -> Tally:
         """The tally that :meth:`Counts.arrays` describes; ``empty`` is one of the same sizes."""
         rows, cells = arrays["rows"], arrays["cells"]
-        empty.pages[rows[:, 0], rows[:, 1]] = np.arange(1, len(rows) + 1)
+        empty.pages[rows[:, 1], rows[:, 0]] = np.arange(1, len(rows) + 1)
         spare = np.zeros((max(len(empty.pool), len(cells)), CELLS), np.uint32)
         empty.pool = np.concatenate([cells.astype(np.uint32), spare])
         empty.used[0] = len(rows)
@@ -105,7 +105,7 @@ class Tally:
 
     def add(self, losses: np.ndarray, stride: int, count: int) -> None:
         """Count the losses, shape (records * stride,), of the first ``count`` trajectories."""
-        rows, done = len(self.pages), 0
+        rows, done = self.pages.shape[1], 0
         while rows and done < rows * count:
             done = compiled().tally(losses.view(np.uint64), rows, stride, count, done, self.pages, self.pool, self.used)
             if done < rows * count:
@@ -116,43 +116,56 @@ class Tally:
 class Counts:
     """The counts of all workers together."""
 
-    cells: list[dict[int, np.ndarray]]  #: per record: page -> 64 counts
-    diverged: np.ndarray
-    reached: np.ndarray
-    width: int
+    tallies: list[Tally]
 
-    @staticmethod
-    def of(tallies: list[Tally]) -> Counts:
-        first = tallies[0]
-        cells: list[dict[int, np.ndarray]] = [{} for _ in range(len(first.pages))]
-        for tally in tallies:
-            for row, octave in zip(*np.nonzero(tally.pages), strict=True):
-                counts = tally.pool[tally.pages[row, octave] - 1].astype(np.int64)
-                cells[row][int(octave)] = cells[row][int(octave)] + counts if int(octave) in cells[row] else counts
-        return Counts(cells, sum(t.diverged for t in tallies), sum(t.reached for t in tallies), first.width)  # type: ignore[arg-type]
+    @property
+    def diverged(self) -> np.ndarray:
+        """Runs whose divergence is first seen at each recorded step."""
+        return np.sum([tally.diverged for tally in self.tallies], axis=0)
+
+    @property
+    def reached(self) -> np.ndarray:
+        """Runs that first reached each level at each step (or ``width`` steps)."""
+        return np.sum([tally.reached for tally in self.tallies], axis=0)
+
+    def row(self, record: int) -> dict[int, np.ndarray]:
+        """The losses of one recorded step: page -> 64 counts."""
+        found: dict[int, np.ndarray] = {}
+        for tally in self.tallies:
+            for octave in map(int, np.flatnonzero(tally.pages[:, record])):
+                counts = tally.pool[tally.pages[octave, record] - 1].astype(np.int64)
+                found[octave] = found[octave] + counts if octave in found else counts
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The counts as plain arrays, for a checkpoint."""
-        rows = [(r, octave) for r, pages in enumerate(self.cells) for octave in pages]
-        cells = np.array([self.cells[r][octave] for r, octave in rows], np.int64).reshape(len(rows), CELLS)
-        return {"rows": np.array(rows, np.int64).reshape(len(rows), 2), "cells": cells, "diverged": self.diverged, "reached": self.reached}
+        places, cells = [], []
+        for record in range(self.tallies[0].pages.shape[1]):
+            for octave, counts in self.row(record).items():
+                places.append((record, octave))
+                cells.append(counts.astype(np.uint32))
+        return {
+            "rows": np.array(places, np.int64).reshape(len(places), 2), "cells": np.array(cells, np.uint32).reshape(len(cells), CELLS),
+            "diverged": self.diverged, "reached": self.reached,
+        }  # fmt: skip
 
     def quantiles(self, levels: tuple[float, ...], low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Quantiles of the loss, shape (levels, records), within one part in 64 of the true order statistic."""
-        out = np.empty((len(levels), len(self.cells)))
-        for r, pages in enumerate(self.cells):
-            out[:, r] = _quantiles(pages, levels, low[r], high[r])
+        """Quantiles of the loss at the first ``len(low)`` records, shape (levels, records), within one part in 64."""
+        out = np.empty((len(levels), len(low)))
+        for record in range(len(low)):
+            out[:, record] = _quantiles(self.row(record), levels, low[record], high[record])
         return out
 
     def passage_quantiles(self, levels: tuple[float, ...], runs: int) -> np.ndarray:
         """Quantiles of the first-passage time over all runs, shape (targets, levels); infinite where fewer runs arrived."""
-        out = np.full((len(self.reached), len(levels)), np.inf)
+        width = self.tallies[0].width
+        out = np.full((len(self.tallies[0].reached), len(levels)), np.inf)
         for row, counts in enumerate(self.reached):
             cumulative = np.cumsum(counts)
             for q, level in enumerate(levels):
                 index = int(np.searchsorted(cumulative, np.floor(level * (runs - 1)), side="right"))
                 if index < len(cumulative):
-                    out[row, q] = index * self.width
+                    out[row, q] = index * width
         return out
 
 

@@ -107,7 +107,7 @@ def reduce_rows(values, rows, stride, count, moments):
 def tally(words, rows, stride, count, begin, pages, pool, used):
     """Count losses by the first 18 bits of their float64; each sign and octave of a row gets a page of 64 counts when it occurs.
 
-    ``pages[row, sign and exponent]`` is the page's number, from 1. Returns how many values are counted: all, unless pages ran out.
+    ``pages[sign and exponent, row]`` is the page's number, from 1: octaves that occur lie side by side in memory. Returns how many values are counted: all, unless pages ran out.
     """
     for place in range(begin, rows * count):
         row = place // count
@@ -115,13 +115,13 @@ def tally(words, rows, stride, count, begin, pages, pool, used):
         if (word & uint64(0x7FFFFFFFFFFFFFFF)) > uint64(0x7FF0000000000000):
             word = uint64(0x7FF0000000000000)  # NaN stands with infinity
         octave = word >> uint64(52)
-        page = pages[row, octave]
+        page = pages[octave, row]
         if page == 0:
             if used[0] == pool.shape[0]:
                 return place
             used[0] += 1
             page = used[0]
-            pages[row, octave] = page
+            pages[octave, row] = page
         pool[page - 1, (word >> uint64(46)) & uint64(63)] += np.uint32(1)
     return rows * count
 
