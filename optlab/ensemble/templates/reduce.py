@@ -107,7 +107,8 @@ def reduce_rows(values, rows, stride, count, moments):
 def tally(words, rows, stride, count, begin, pages, pool, used):
     """Count losses by the first 18 bits of their float64; each sign and octave of a row gets a page of 64 counts when it occurs.
 
-    ``pages[sign and exponent, row]`` is the page's number, from 1: octaves that occur lie side by side in memory. Returns how many values are counted: all, unless pages ran out.
+    ``pages[sign and exponent, row]`` is the page's number, from 1: octaves that occur lie side by side in memory.
+    Returns how many values are counted: all, unless pages ran out.
     """
     for place in range(begin, rows * count):
         row = place // count
