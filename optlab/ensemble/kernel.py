@@ -39,8 +39,8 @@ _BITS = {"float64": "np.uint64, 0x7FFFFFFFFFFFFFFF", "float32": "np.uint32, 0x7F
 
 #: The templates that make up each kind of kernel, in the order in which they are pasted.
 _PARTS = {
-    "separable": ("separable", "events", "lanes"),
-    "dense": ("dense", "events", "lanes"),
+    "separable": ("pieces", "events", "lanes"),
+    "dense": ("pieces", "dense", "events", "lanes"),
     "fresh": ("objective", "fresh", "events", "lanes"),
     "expression": ("objective", "expression", "events", "lanes"),
     "rows": ("events", "rows"),

@@ -12,21 +12,6 @@ from optlab.codegen.tracing import traced
 
 # --- template ---
 @traced
-def no_loss(now):
-    return zeros(now, WIDTH, np.float64)
-
-
-@traced
-def add_loss(total, values, at, lam):
-    return total + widen(piece_loss(load(values, at, WIDTH), lam))
-
-
-@traced
-def put(now, group, value):
-    store(now, group, value)
-
-
-@traced
 def four_zeros(values):
     nought = zeros(values, WIDTH, F)
     return nought, nought, nought, nought

@@ -1,4 +1,4 @@
-"""Losses of ``f = sum_i phi(theta_i; lam_i)``; the gradient of a coordinate is taken where it is used."""
+"""Adding up losses ``sum_i phi(z_i; lam_i)``; for an axis-aligned problem the gradient of a coordinate is taken where it is used."""
 
 # ruff: noqa: F821
 from optlab.codegen.tracing import traced
