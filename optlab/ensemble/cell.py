@@ -18,7 +18,7 @@ from optlab.objectives import Rows
 
 MODES = {None: 0, "replacement": 1, "subset": 2, "reshuffle": 3}
 LANES = 64  #: trajectories side by side, where they fit the cache
-STATE_BYTES = 96 * 1024  #: of the states of trajectories side by side, at most
+STATE_BYTES = 2 << 20  #: of the states of trajectories side by side, at most; the second-level cache is worth less than long loops
 CHUNK_BYTES = 8 << 20  #: of recorded losses and coordinates of one chunk, where more than one block would fit
 CHUNK_UPDATES = 20_000_000  #: coordinate updates of one chunk, about: 40 ms of work between two looks at the clock
 
