@@ -40,7 +40,7 @@ class Dialect:
 
     >>> from optlab.symbols import alpha, symbol
     >>> Dialect("torch.optim.RMSprop", {"lr": alpha, "alpha": symbol("beta"), "eps": symbol("eps")}).default_numbers()
-    {beta: 0.99, eps: 1e-08}
+    {alpha: 0.01, beta: 0.99, eps: 1e-08}
     """
 
     call: str

@@ -235,7 +235,7 @@ class Rule(Parametrized):
         ``{variant: {option: {placeholder symbol: expression}}}``: spellings of one rule. The first option is the default.
         A hyper-parameter that only an option of a variant uses is one of the rule's ``parameters`` where that option is chosen.
     dialects
-        How libraries write it: ``{library: Dialect}``, or several with the usual one first; or options alone, ``{library: {option: value}}``
+        How libraries write it: ``{library: Dialect}``, or several, the usual one first; or ``{library: {option: value}}``
     analysis
         ``{"frozen": {symbol: expression}}``: what is held fixed when a nonlinear rule is linearized.
 
@@ -272,7 +272,8 @@ class Rule(Parametrized):
         self._gradient_at, self.bound = sp.sympify(gradient_at), dict(bound or {})
         self.chosen = {variant: next(iter(options)) for variant, options in self.variants.items()} | dict(chosen or {})
         self._meaning = self._meaning_of(self.chosen)
-        self.parameters = {key: record for key, record in self.declared.items() if key not in self._idle()}
+        idle = self._idle()
+        self.parameters = {key: record for key, record in self.declared.items() if key not in idle}
         self.equations: Equations = tuple((left, self._resolve(right)) for left, right in self.definition)
         self.gradient_at: sp.Expr = self._resolve(self._gradient_at)
         self.initial: dict[sp.Symbol, sp.Expr] = {key: self._resolve(record.init) for key, record in self.state.items()}

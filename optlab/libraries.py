@@ -23,8 +23,8 @@ _KERAS_SCHEDULES = "keras.optimizers.schedules."
 
 #: Options that change how a step is computed, stored or named, not what it is.
 WITHOUT_EFFECT = frozenset(
-    "foreach fused capturable differentiable maximize_ accumulator_dtype mu_dtype mask weight_decay_mask name kwargs params optimizer "
-    "device dtype axis_names last_epoch verbose track_running_stats_ synchronized".split()
+    "foreach fused capturable differentiable accumulator_dtype mu_dtype mask weight_decay_mask name kwargs params optimizer "
+    "device dtype axis_names last_epoch verbose synchronized".split()
 )
 
 SIGNATURES = {

@@ -251,7 +251,7 @@ def test_a_parameter_of_one_variant_is_there_where_the_variant_is():
     assert eps_root not in adam.parameters
     both = adam.with_(eps_root=0.5, eps_placement="both")
     assert both.values[eps_root] == sp.Rational(1, 2)
-    assert both.label() == "adam(eps_placement=both, eps_root=0.5)"
+    assert both.label() == "adam(eps_placement=both, eps_root=1/2)"
     assert eps_root not in both.with_(eps_placement="inside").bound
     with pytest.raises(InputError, match="eps_root has no meaning here; it is a number of eps_placement=both"):
         adam.with_(eps_root=0.5)
