@@ -35,6 +35,10 @@ class Dialect:
         Options that have to be given: with their default value the call is another definition (momentum = 0).
     numbers
         Hyper-parameters that the library has no option for, and their values there.
+    expression
+        Of a schedule: what the library computes, in its own options (see :func:`option`). Of a normalization: the running values.
+    note
+        What else has to be said, in a line.
 
     Default values are those of :mod:`optlab.libraries`. Raises InputError for an option that the call does not have.
 
@@ -49,6 +53,8 @@ class Dialect:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     decay: str = ""
     given: tuple[str, ...] = ()
+    expression: Any = None
+    note: str = ""
     numbers: Mapping[sp.Symbol, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -83,6 +89,16 @@ class Dialect:
             if expression.is_Symbol and option not in self.given and value is not ... and value is not None:
                 found[expression] = value if position is None else value[position]
         return found
+
+
+def option(name: str) -> sp.Symbol:
+    """The symbol of a library's option: another one than the definition's symbol of the same name.
+
+    >>> from optlab.symbols import symbol
+    >>> option("alpha") == symbol("alpha")
+    False
+    """
+    return sp.Symbol(name, nonnegative=True)
 
 
 def spellings(dialect: Any) -> tuple[Dialect, ...]:

@@ -444,7 +444,7 @@ class Rule(Parametrized):
 
 
 class Schedule(Parametrized):
-    """A learning-rate schedule: ``alpha`` as an expression in the step number ``t``, counted from 0.
+    """A learning-rate schedule: ``alpha`` as an expression in the step number ``t``, counted from 0; ``dialects`` as of a rule.
 
     >>> from optlab import schedules
     >>> schedules.get("inverse_sqrt", a=0.1).at(3)
@@ -457,11 +457,12 @@ class Schedule(Parametrized):
         name: str,
         expression: Any,
         parameters: Mapping[sp.Symbol, Parameter] | None = None,
+        dialects: Mapping[str, Any] | None = None,
         summary: str = "",
         reference: str = "",
         bound: Mapping[sp.Symbol, sp.Expr] | None = None,
     ) -> None:
-        self.name, self.summary, self.reference = name, summary, reference
+        self.name, self.summary, self.reference, self.dialects = name, summary, reference, dict(dialects or {})
         self.parameters, self.bound = dict(parameters or {}), dict(bound or {})
         self.definition = sp.sympify(expression)
         self.expression: sp.Expr = self.definition.xreplace(self.bound)
@@ -472,7 +473,7 @@ class Schedule(Parametrized):
     def with_(self, **options: object) -> Schedule:
         """A copy with parameters bound by name."""
         return Schedule(
-            name=self.name, expression=self.definition, parameters=self.parameters, summary=self.summary,
+            name=self.name, expression=self.definition, parameters=self.parameters, dialects=self.dialects, summary=self.summary,
             reference=self.reference, bound=self.bound | self._check_values(options),
         )  # fmt: skip
 

@@ -65,7 +65,28 @@ SIGNATURES = {
     "keras.optimizers.Adamax": f"learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, {_KERAS}",
     "keras.optimizers.Nadam": f"learning_rate=0.001, beta_1=0.9, beta_2=0.999, epsilon=1e-7, {_KERAS}",
     "keras.optimizers.Lion": f"learning_rate=0.001, beta_1=0.9, beta_2=0.99, {_KERAS}",
+    # lr is the optimizer's learning rate, from which these two start (OneCycleLR has its own)
+    f"{_TORCH}CosineAnnealingLR": "T_max, eta_min=0.0, lr=None",
+    f"{_TORCH}OneCycleLR": (
+        "max_lr, total_steps=None, epochs=None, steps_per_epoch=None, pct_start=0.3, anneal_strategy='cos', cycle_momentum=True, "
+        "base_momentum=0.85, max_momentum=0.95, div_factor=25.0, final_div_factor=10000.0, three_phase=False"
+    ),
+    "optax.constant_schedule": "value",
+    "optax.cosine_decay_schedule": "init_value, decay_steps, alpha=0.0, exponent=1.0",
+    "optax.warmup_cosine_decay_schedule": "init_value, peak_value, warmup_steps, decay_steps, end_value=0.0, exponent=1.0",
+    "optax.cosine_onecycle_schedule": "transition_steps, peak_value, pct_start=0.3, div_factor=25.0, final_div_factor=10000.0",
+    f"{_KERAS_SCHEDULES}CosineDecay": "initial_learning_rate, decay_steps, alpha=0.0, warmup_target=None, warmup_steps=0",
+    f"{_KERAS_SCHEDULES}InverseTimeDecay": "initial_learning_rate, decay_steps, decay_rate, staircase=False",
+    "torch.nn.BatchNorm1d": "num_features, eps=1e-5, momentum=0.1, affine=True, track_running_stats=True",
+    "torch.nn.LayerNorm": "normalized_shape, eps=1e-5, elementwise_affine=True, bias=True",
+    "torch.nn.RMSNorm": "normalized_shape, eps=None, elementwise_affine=True",
+    "keras.layers.BatchNormalization": "axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True, renorm=False",
+    "keras.layers.LayerNormalization": "axis=-1, epsilon=1e-3, center=True, scale=True",
+    "keras.layers.RMSNormalization": "axis=-1, epsilon=1e-6",
 }
+
+#: torch's OneCycleLR moves the momentum as well; a schedule speaks of the learning rate alone.
+MOMENTUM_TOO = frozenset({"cycle_momentum", "base_momentum", "max_momentum"})
 
 
 @cache

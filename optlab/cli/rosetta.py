@@ -47,19 +47,25 @@ def rosetta(
 
 def _matrix(json: bool) -> int:
     from optlab.libraries import LIBRARIES
-    from optlab.rosetta.kept import matrix_documents
+    from optlab.rosetta.kept import matrix_documents, other_documents
 
     with progress_bar("rosetta") as progress:
         documents = matrix_documents(progress=progress)
+        others = other_documents()
     if json:
-        print_json({"pairs": documents, "counts": counts(documents)})
+        print_json({"pairs": documents, "counts": counts(documents), **others})
         return 0
     names = list(dict.fromkeys(document["rule"] for document in documents))
     cells = {(document["rule"], document["library"]): _cell(document) for document in documents}
     rows = [(name, *(cells[name, library] for library in LIBRARIES)) for name in names]
     print_table("each rule's own form in each library", ("rule", *LIBRARIES), rows, words=(0, 1, 2, 3))
+    for kind, found_here in others.items():
+        cells = {(document["source"], document["library"]): _cell(document) for document in found_here}
+        names = list(dict.fromkeys(document["source"] for document in found_here))
+        print()
+        print_table(kind, ("", *LIBRARIES), [(name, *(cells[name, one] for one in LIBRARIES)) for name in names], words=(0, 1, 2, 3))
     found = counts(documents)
-    print(f"\n{len(documents)} pairs: " + ", ".join(f"{number} {kind}" for kind, number in found.items()))
+    print(f"\n{len(documents)} pairs of a rule and a library: " + ", ".join(f"{number} {kind}" for kind, number in found.items()))
     print("optlab rosetta RULE shows the maps, and where things part")
     return 0
 
@@ -71,7 +77,7 @@ def counts(documents: list[dict[str, Any]]) -> dict[str, int]:
 
 def _cell(document: dict[str, Any]) -> str:
     if document["verdict"] == "impossible":
-        where = document["agree_where"]
+        where = document.get("agree_where")
         return "impossible" + (f" unless {where}" if where else "" if document["call"] else ": no such call")
     aside = f" ({', '.join(document['conditions'])})" if document["conditions"] else ""
     return document["verdict"] + ("" if document["verdict"] == "identical" else f": {document['call']}{aside}")
@@ -82,6 +88,8 @@ def _translation(what: str, to: str | None, json: bool) -> int:
     from optlab.rosetta.compare import between_libraries, compare
     from optlab.rosetta.forms import read
 
+    if (other := _other(what)) is not None:
+        return _print_other(other, to, json)
     source = read(what)
     others = [to] if to else [library for library in LIBRARIES if library != source.form.library]
     verdicts = [compare(source, library) for library in others]
@@ -94,6 +102,50 @@ def _translation(what: str, to: str | None, json: bool) -> int:
         if number:
             print()
         _print(verdict, short=to is not None)
+    return 0
+
+
+def _other(what: str) -> Any:
+    """The schedule or normalization that was typed, None if it is neither."""
+    from optlab import norms, schedules
+    from optlab.calls import parse_call
+    from optlab.rosetta.forms import is_call
+    from optlab.rosetta.norms import own_norm, read_norm
+    from optlab.rosetta.schedules import own_schedule, read_schedule
+
+    if is_call(what):
+        return read_schedule(what) or read_norm(what)
+    name = parse_call(what)[0]
+    if name in schedules.names():
+        return own_schedule(what)
+    return own_norm(what.strip()) if name in norms.names() else None
+
+
+def _print_other(source: Any, to: str | None, json: bool) -> int:
+    from optlab.libraries import LIBRARIES
+    from optlab.rosetta.norms import NormSetting, compare_norm
+    from optlab.rosetta.schedules import compare_schedule
+
+    others = [to] if to else [library for library in LIBRARIES if library != source.library]
+    is_norm = isinstance(source, NormSetting)
+    verdicts = [compare_norm(source, library) if is_norm else compare_schedule(source, library) for library in others]
+    if json:
+        print_json({"source": source.label, "translations": [verdict.document() for verdict in verdicts]})
+        return 0
+    for number, verdict in enumerate(verdicts):
+        if number:
+            print()
+        aside = f", for {' and '.join(verdict.conditions)}" if verdict.conditions else ""
+        print(f"{verdict.source} -> {verdict.library}: {verdict.kind}{aside}")
+        line = verdict.line or verdict.call
+        lines = {"": line, "map": verdict.map_text(), "why": verdict.why, "note": verdict.note if verdict.note != verdict.why else ""}
+        for name, text in lines.items():
+            if text:
+                print(f"  {name:9}{text}" if name else f"  {text}")
+        apart = getattr(verdict, "apart", None)  # a schedule's
+        if apart:
+            step, ours, theirs = apart
+            print(f"  parts    step {step} (from 0): learning rate {ours:.6g} against {theirs:.6g}")
     return 0
 
 

@@ -13,12 +13,14 @@ from optlab.rules import names
 
 Progress = Callable[[int, int, str], None]
 
+ROOMS = ("rules", "schedules", "norms")
+
 
 @cache
 def _code() -> str:
     """A hash of all that a verdict depends on."""
     here = Path(__file__).parent
-    rooms = [path for room in (here, here.parent / "rules") for path in sorted(room.glob("*.py"))]
+    rooms = [path for room in (here, *(here.parent / name for name in ROOMS)) for path in sorted(room.glob("*.py"))]
     return digest([*rooms, *(here.parent / f"{name}.py" for name in ("expressions", "symbols", "dialects", "libraries"))])
 
 
@@ -43,3 +45,17 @@ def matrix_documents(*, progress: Progress | None = None) -> list[dict[str, Any]
 @cache
 def _builtin() -> frozenset[str]:
     return frozenset(path.stem for path in (Path(__file__).parent.parent / "rules").glob("*.py"))
+
+
+def other_documents() -> dict[str, list[dict[str, Any]]]:
+    """Every schedule and normalization against every library."""
+
+    def value() -> Any:
+        from optlab.rosetta.norms import norm_matrix
+        from optlab.rosetta.schedules import schedule_matrix
+
+        found = {"schedules": schedule_matrix(), "normalizations": norm_matrix()}
+        return {kind: [verdict.document() for verdict in verdicts] for kind, verdicts in found.items()}  # type: ignore[attr-defined]
+
+    documents: dict[str, list[dict[str, Any]]] = kept(["rosetta", "others", _code(), sympy_version()], value)
+    return documents

@@ -6,15 +6,17 @@ import importlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 import sympy as sp
 
-from optlab import rules
+from optlab import norms, rules, schedules
 from optlab.codegen.module import load
 from optlab.codegen.rules import constants_of, module_source
+from optlab.dialects import Dialect
 from optlab.ensemble.bind import initial_states, step_table
 from optlab.ensemble.philox import read_seed
 from optlab.errors import MissingDependencyError, UnknownNameError
@@ -25,6 +27,7 @@ from optlab.rosetta.search import is_memory
 from optlab.symbols import alpha
 from optlab.verify.drivers import needed, run
 from optlab.verify.drivers.keras import import_keras
+from optlab.verify.layers import norm_deviation, norm_dialects, quietly, schedule_deviation, schedule_dialects
 from optlab.verify.rules import run_generated
 
 STEPS, COORDINATES, DRAWS = 220, 2, 3
@@ -206,11 +209,43 @@ def working_in(library: str, dtype: str) -> Iterator[None]:
         torch.set_default_dtype(kept)
 
 
+def check_layers(libraries: Sequence[str] = LIBRARIES, *, names: Sequence[str] | None = None, rng: Any = 0) -> list[Conformance]:
+    """Hold every dialect of the schedules and normalizations against the libraries; see :mod:`optlab.verify.layers`.
+
+    keras computes its normalizations in single precision whatever the layer's type is, so they are compared in float32 alone.
+    """
+    out = []
+    for library in libraries:
+        for name, dialect in schedule_dialects(library):
+            if names is None or name in names:
+                work = partial(schedule_deviation, dialect)
+                out.append(_measured("schedule", name, dialect, "float64", work, rng))
+        for norm, dialect in norm_dialects(library):
+            if names is None or norm.name in names:
+                for dtype in ("float32",) if library == "keras" else ("float64", "float32"):
+                    work = partial(norm_deviation, norm, dialect, dtype=dtype)
+                    out.append(_measured("normalization", norm.name, dialect, dtype, work, rng))
+    return out
+
+
+def _measured(kind: str, name: str, dialect: Dialect, dtype: str, work: Callable[..., float], rng: Any) -> Conformance:
+    limit = LIMITS[dtype]
+    try:
+        with quietly():
+            deviation = work(generator=np.random.default_rng([read_seed(rng), *dialect.call.encode()]))
+    except MissingDependencyError:
+        return Conformance(kind, name, dialect.library, dialect.call, dtype, None, limit, "", None)
+    return Conformance(kind, name, dialect.library, dialect.call, dtype, deviation, limit, "", bool(deviation <= limit))
+
+
 def conformance(
     libraries: Sequence[str] = LIBRARIES, *, names: Sequence[str] | None = None, rng: Any = 0, progress: Progress | None = None
 ) -> list[Conformance]:
-    """Every dialect of every rule against the real libraries: what ``optlab verify --against`` does.
+    """Every dialect of every rule, schedule and normalization against the real libraries: what ``optlab verify --against`` does.
 
-    ``names`` keeps the rules that are named. Raises UnknownNameError for a library or a name that is not known.
+    ``names`` keeps those that are named. Raises UnknownNameError for a library or a name that is not known.
     """
-    return check_dialects(libraries, names=names, rng=rng, progress=progress)
+    others = {*schedules.names(), *norms.names()}
+    chosen = None if names is None else [name for name in names if name not in others]
+    found = check_dialects(libraries, names=chosen, rng=rng, progress=progress)
+    return found + check_layers(libraries, names=names, rng=rng)

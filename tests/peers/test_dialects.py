@@ -39,6 +39,15 @@ def test_a_dialect_is_its_library(form, dtype, record_property):
     assert found.passed, f"{found.worst}: {found.deviation:.2e}"
 
 
+def test_schedules_and_normalizations_are_the_librarys(record_property):
+    """Learning rates of 60 steps; forward, running values and backward of ten batches."""
+    found = conformance.check_layers()
+    assert len(found) == 18
+    for one in found:
+        record_property(f"{one.call} {one.dtype}", one.deviation)
+        assert one.passed, f"{one.call} {one.dtype}: {one.deviation:.2e}"
+
+
 def test_a_wrong_dialect_is_noticed():
     """The comparison itself can fail: eps inside the root is not torch's Adam, nor is keras' eps."""
     from optlab.rosetta.forms import Form, forms
