@@ -29,7 +29,7 @@ from optlab.rosetta.schedules import ScheduleVerdict, schedule_matrix
 Progress = Callable[[int, int, str], None]
 VERSIONS = "torch 2.13.0, optax 0.2.8, keras 3.15.1"
 WORDS = {"identical": "identical", "mapped": "mapped", "impossible": "impossible"}
-SIGNS = {"identical": "＝", "mapped": "≈", "impossible": "≠"}
+SIGNS = {"identical": "=", "mapped": "≈", "impossible": "≠"}
 _WIDE, _HIGH, _EDGE = 300, 120, 6
 
 
@@ -86,7 +86,7 @@ def rosetta_report(
 
 
 def _findings(verdicts: list[Verdict], counted: dict[str, int]) -> list[str]:
-    eps = [f"{v.source.form.base.name} in {v.library}" for v in verdicts if v.kind == "impossible" and v.agree_where == "eps = 0"]
+    eps = [f"{v.source.form.base.name} in {v.library}" for v in verdicts if v.kind == "impossible" and v.agree_where.startswith("eps = 0")]
     rate = [f"{v.source.form.base.name} in {v.library}" for v in verdicts if "constant learning rate" in v.conditions]
     proved = sum(v.proved for v in verdicts)
     return [
@@ -106,17 +106,18 @@ def _cell(rule: str, verdict: Verdict) -> dict[str, str]:
     aside = " and ".join(verdict.conditions)
     where = f"equal only at {greek(verdict.agree_where)}" if verdict.agree_where else ""
     missing = "no such call" if verdict.kind == "impossible" and not verdict.target else ""
-    where = where or (greek(verdict.why) if verdict.kind == "impossible" and not missing else "")
-    short = verdict.map_text() if verdict.kind == "mapped" else ""
+    if verdict.kind == "impossible" and not missing and not where:
+        where = ", ".join(greek(part.partition(":")[0]) for part in verdict.why.split("; "))
+    short = _short(verdict.map_text()) or ("" if aside else "other defaults") if verdict.kind == "mapped" else ""
     return {
         "kind": "none" if missing else verdict.kind, "sign": "–" if missing else SIGNS[verdict.kind], "anchor": f"{rule}-{verdict.library}",
-        "word": missing or WORDS[verdict.kind], "aside": f"for {aside}" if aside else where, "short": _short(short),
+        "word": missing or WORDS[verdict.kind], "aside": f"for {aside}" if aside else where, "short": short,
     }  # fmt: skip
 
 
 def _short(mapping: str) -> str:
     parts = [part for part in mapping.split(", ") if not _plain(part)]
-    return greek(", ".join(parts[:2]) + (", …" if len(parts) > 2 else ""))
+    return ", ".join(parts[:2]) + (", …" if len(parts) > 2 else "")
 
 
 def _plain(part: str) -> bool:
@@ -154,10 +155,10 @@ def _proof(verdict: Verdict) -> Markup | str:
     if not verdict.proved or verdict.proof is None:
         return ""
     states = [Markup("{} ↦ {}").format(Markup(mathml(key)), Markup(mathml(value))) for key, value in verdict.proof.states.items()]
-    shown = Markup(", ").join(states) if states else "it has none"
     moved = verdict.proof.point != sp.Symbol("theta", real=True)
     place = Markup("; its parameter is {}").format(Markup(mathml(verdict.proof.point))) if moved else ""
-    return Markup("By induction over the steps. States of the library in the rule's: {}{}.").format(shown, place)
+    shown = Markup("By induction over the steps, with the library's states {}").format(Markup(", ").join(states))
+    return Markup("{}{}.").format(shown if states else "By induction over the steps; there are no states", place)
 
 
 def _parting(verdict: Verdict) -> Markup | str:

@@ -125,7 +125,7 @@ def _effort(form: Form) -> int:
 def _agreeing(source: Setting, library: str, form: Form, found: Found, put: Put) -> Verdict:
     numbers = {key: sp.nsimplify(value.xreplace(source.numbers)) for key, value in found.numbers.items()}
     rate = None if source.rate is None else found.factor.xreplace(source.numbers) * source.rate
-    target = Setting(form, numbers, rate)
+    target = Setting(form, numbers, rate, found.factor.xreplace(source.numbers))
     first = forms(rules.get(form.base.name), library)[0]
     defaults = {key: value.xreplace(source.form.defaults) for key, value in found.numbers.items()}
     same = found.identity() and not found.constant_rate and form == first and defaults == form.defaults and all(key == wd for key, _ in put)
@@ -164,7 +164,7 @@ def _mapping(source: Form, target: Form, found: Found) -> dict[str, sp.Expr]:
 
 def _impossible(source: Setting, library: str, near: list[Form], idle: Put) -> Verdict:
     if not near:
-        return Verdict(source, library, "impossible", None, why=f"no call of {library} computes {source.form.base.name}")
+        return _elsewhere(source, library)
     nearest = [form for form in near if form.decayed == source.form.decayed] or near
     where, names = "", _names(source.form)
     special = _special_values(source.form, nearest[0], dict(idle))
@@ -173,15 +173,33 @@ def _impossible(source: Setting, library: str, near: list[Form], idle: Put) -> V
     for extra in tried:
         if len(dict(extra)) < len(extra):
             continue
-        hits = [form for form in near if search(source.form, form, idle | frozenset(extra))]
+        hits = [(form, hit) for form in near if (hit := search(source.form, form, idle | frozenset(extra)))]
         if hits:
-            where = " and ".join(f"{names.get(key, key)} = {value}" for key, value in sorted(extra, key=str))
-            chosen = next((form for form in hits if form.decayed == source.form.decayed), hits[0])
+            steady = all(hit.constant_rate for _, hit in hits)
+            words = [f"{names.get(key, key)} = {value}" for key, value in sorted(extra, key=str)]
+            where = " and ".join([*words, *(["the learning rate is constant"] if steady else [])])
+            chosen = next((form for form, _ in hits if form.decayed == source.form.decayed), hits[0][0])
             break
     numbers = {key: source.numbers.get(key, value) if key in chosen.free else value for key, value in chosen.defaults.items()}
     target = Setting(chosen, numbers, source.rate)
     why, apart = differences(source.form, chosen, dict(idle)), parting(source, target)
     return Verdict(source, library, "impossible", target, agree_where=where, why=why, parting=apart)
+
+
+def _elsewhere(source: Setting, library: str) -> Verdict:
+    """No call of this rule: what the record's own form is there, if it is anything, is the nearest."""
+    name = source.form.base.name
+    none = Verdict(source, library, "impossible", None, why=f"no call of {library} computes {name}")
+    if name not in rules.names() or source.form.dialect is None:
+        return none
+    numbers = {key: source.numbers[key] for key in rules.get(name).parameters if key in source.numbers}
+    other = compare(own(rules.get(name).with_(**{str(key): value for key, value in numbers.items()})), library)
+    if other.target is None:
+        return none
+    why = f"{other.target.form.name} computes {name} in another variant: {differences(source.form, own(name).form).replace(name, 'it')}"
+    rate = None if source.rate is None else other.target.factor * source.rate
+    target = Setting(other.target.form, other.target.numbers, rate, other.target.factor)
+    return Verdict(source, library, "impossible", target, why=why, parting=parting(source, target, float(target.factor)))
 
 
 def _special_values(source: Form, target: Form, idle: dict[sp.Symbol, sp.Expr]) -> list[tuple[sp.Symbol, sp.Expr]]:

@@ -86,8 +86,10 @@ class Form:
         off = {"weight_decay": 0} if self.dialect.decay and not self.decayed and self.dialect.defaults["weight_decay"] else {}
         return dict(self.dialect.fixed) | off
 
-    def line(self, numbers: dict[sp.Symbol, sp.Expr], rate: sp.Expr | None = None) -> str:
+    def line(self, numbers: dict[sp.Symbol, sp.Expr], rate: sp.Expr | None = None, factor: sp.Expr = sp.S.One) -> str:
         """The call as people can paste it. Options at the library's default are left out, the learning rate never is if it is known.
+
+        Where it is not, and the call needs ``factor`` times the rate alpha that one has in mind, the call says so.
 
         >>> from optlab import rules
         >>> form = forms(rules.get("rmsprop"), "torch")[0]
@@ -104,6 +106,8 @@ class Form:
         first = written.pop("weight_decay", "...") if self.chained else None
         rates = ("lr", "learning_rate")
         called = [f"{option}={value!r}" for option, value in written.items() if option in rates or not _same(value, defaults[option])]
+        if rate is None and factor != 1:
+            called.insert(0, f"{next(option for option in rates if option in defaults)}={_number(factor)!r}*alpha")
         call = f"{self.dialect.call}({', '.join(called)})"
         return f"optax.chain(optax.add_decayed_weights({first}), {call})" if self.chained else call
 
@@ -124,10 +128,11 @@ class Setting:
     form: Form
     numbers: dict[sp.Symbol, sp.Expr]
     rate: sp.Expr | None = None
+    factor: sp.Expr = sp.S.One  #: what multiplies a rate that is not known
 
     def line(self) -> str:
         """The call that people can paste."""
-        return self.form.line(self.numbers, self.rate)
+        return self.form.line(self.numbers, self.rate, self.factor)
 
 
 def _number(value: sp.Expr) -> Any:

@@ -38,7 +38,7 @@ def prove(source: Form, target: Form, found: Found, put: Put = NONE) -> Proof:
     >>> proof.holds, proof.states
     (True, {v: -v/alpha})
     """
-    ours, theirs, positive, before = _tidy(source, target, found, put)
+    ours, theirs, before = _tidy(source, target, found, put)
     own, other = _first(source, ours, before), _first(target, theirs, before)
     states: dict[sp.Symbol, sp.Expr] = {}
     for key in target.rule.state:
@@ -46,18 +46,16 @@ def prove(source: Form, target: Form, found: Found, put: Put = NONE) -> Proof:
         if expression is None:
             return Proof(False, {}, theta, f"the state {key} is no multiple of a state of the source")
         states[key] = expression
-    reached = _point(source, ours, own, alpha) - _point(target, theirs, other, alpha)
+    following = alpha if found.constant_rate else sp.Symbol("alpha_next", positive=True)
+    reached = _point(source, ours, own, following) - _point(target, theirs, other, following)
     if not vanishes(reached):
         return Proof(False, states, theta, "the first steps differ")
     k = sp.Symbol("k", integer=True, positive=True)
     later = {t: k + 1}
-    previous = sp.Symbol("alpha", positive=True) if found.constant_rate else sp.Symbol("alpha_before", positive=True)
-    general = {key: sp.Symbol(f"{key}_now", nonnegative=True) if key in positive else key for key in source.rule.state}
-    general_scalars = {key: sp.Symbol(f"{key}_now", positive=True) for key in source.rule.scalar_states}
-    start = {theta: theta} | general | general_scalars
-    back = {value: key for key, value in start.items()}
-    mapped = {key: value.xreplace({alpha: previous}).xreplace(start) for key, value in states.items()}
-    here = source.rule.gradient_at.xreplace(ours | later).xreplace(start)
+    previous = alpha if found.constant_rate else sp.Symbol("alpha_before", positive=True)
+    start = {theta: theta} | {key: key for key in source.rule.state}
+    mapped = {key: value.xreplace({alpha: previous}) for key, value in states.items()}
+    here = source.rule.gradient_at.xreplace(ours | later)
     drift = target.rule.gradient_at.xreplace(theirs | later) - theta
     if drift.has(theta):
         return Proof(False, states, theta, "the gradient is taken at a multiple of theta")
@@ -69,23 +67,19 @@ def prove(source: Form, target: Form, found: Found, put: Put = NONE) -> Proof:
             return Proof(
                 False, states, theta, f"the map of {key} is not kept" + ("" if found.constant_rate else " when the learning rate changes")
             )
-    following = sp.Symbol("alpha_next", positive=True) if not found.constant_rate else alpha
     mine = source.rule.gradient_at.xreplace(ours | after | {alpha: following}).subs(own, simultaneous=True)
     yours = target.rule.gradient_at.xreplace(theirs | after).xreplace({alpha: following})
     if not vanishes(mine - yours.subs(other, simultaneous=True)):
         return Proof(False, states, theta, "theta parts from the source's in a later step")
-    return Proof(True, states, sp.simplify(target_theta.xreplace(back).xreplace({previous: alpha})))
+    return Proof(True, states, sp.simplify(target_theta.xreplace({previous: alpha})))
 
 
-def _tidy(source: Form, target: Form, found: Found, put: Put) -> tuple[Numbers, Numbers, set[sp.Symbol], Numbers]:
-    """Replacements for the hyper-parameters of both sides, the source's states that are roots' arguments, and t = 1."""
+def _tidy(source: Form, target: Form, found: Found, put: Put) -> tuple[Numbers, Numbers, Numbers]:
+    """Replacements for the hyper-parameters of both sides, and t = 1."""
     fixed = {key: source.defaults[key] for key in source.rule.parameters if key not in source.free}
     ours = fixed | dict(put)
     theirs = {key: value.xreplace(ours) for key, value in found.numbers.items()} | {alpha: found.factor * alpha}
-    roots = [p.base for _, e in source.rule.equations for p in e.atoms(sp.Pow) if p.exp in (sp.Rational(1, 2), -sp.Rational(1, 2))]
-    reached = set().union(*(base.free_symbols for base in roots)) if roots else set()
-    positive = {key for key in source.rule.state if key in reached and not key.name.startswith("m")}
-    return ours, theirs, positive, {t: sp.Integer(1)}
+    return ours, theirs, {t: sp.Integer(1)}
 
 
 def _step(form: Form, numbers: Numbers, start: Mapping[sp.Symbol, sp.Expr]) -> dict[sp.Symbol, sp.Expr]:
@@ -102,7 +96,7 @@ def _first(form: Form, numbers: Numbers, before: Numbers) -> dict[sp.Symbol, sp.
 
 
 def _point(form: Form, numbers: Numbers, now: Mapping[sp.Symbol, sp.Expr], rate: sp.Expr) -> sp.Expr:
-    return form.rule.gradient_at.xreplace(dict(numbers) | {t: sp.Integer(2)}).subs(dict(now), simultaneous=True)
+    return form.rule.gradient_at.xreplace(dict(numbers) | {t: sp.Integer(2)}).xreplace({alpha: rate}).subs(dict(now), simultaneous=True)
 
 
 def _state(
@@ -118,7 +112,8 @@ def _state(
         if own[name] != 0 and value != 0:
             ratio = sp.factor(sp.simplify(value / own[name]))
             if not ratio.free_symbols & {g, theta}:
-                return ratio * name
+                above, below = sp.fraction(ratio)
+                return -above / -below * name if below.could_extract_minus_sign() or above.could_extract_minus_sign() else ratio * name
             apart = sp.simplify(value - own[name])
             if not apart.free_symbols & {g, theta}:
                 return name + apart
