@@ -7,7 +7,7 @@ DEV := $(VENV)/.dev
 PEERS := $(VENV)/.peers
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help report theory bench test peers lint format doctor clean
+.PHONY: help report theory rosetta bench test peers lint format doctor clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -33,6 +33,9 @@ report: $(RUN) ## derive, simulate and verify; writes reports/convergence/index.
 theory: $(RUN) ## derive everything; writes reports/theory/index.html
 	$(BIN)/optlab theory
 
+rosetta: $(RUN) ## what torch, optax and keras have in common; writes reports/rosetta/index.html
+	$(BIN)/optlab rosetta --report
+
 bench: $(PEERS) ## measure beside the peers; writes benchmarks/results/
 	$(BIN)/python -m benchmarks.derivations
 	$(BIN)/python -m benchmarks.pepit
@@ -41,7 +44,7 @@ bench: $(PEERS) ## measure beside the peers; writes benchmarks/results/
 test: $(DEV) ## run the whole test suite, doctests included
 	$(BIN)/python -m pytest -n 2
 
-peers: $(PEERS) ## hold optlab against other libraries (installs torch and PEPit)
+peers: $(PEERS) ## hold optlab against other libraries (installs torch, optax, keras and PEPit)
 	$(BIN)/python -m pytest -m peers
 
 lint: $(DEV) ## style, types and the layering of the package

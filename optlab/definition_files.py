@@ -10,9 +10,9 @@ from pathlib import Path
 _HERE = Path(__file__).parent
 
 #: What every record is made with.
-_BASE = ("expressions", "symbols", "registry", "calls")
+_BASE = ("expressions", "symbols", "registry", "calls", "dialects", "libraries")
 _PACKAGES = ("optlab.rules", "optlab.schedules")
-_MODULES = (*_PACKAGES, "optlab.expressions", "optlab.symbols")
+_MODULES = (*_PACKAGES, "optlab.expressions", "optlab.symbols", "optlab.dialects")
 #: Names through which a file may depend on something that its imports do not show: of optlab, and of Python.
 _LOADERS = frozenset("get builtin names as_schedule facts_of".split())
 _REACHES_OUT = frozenset("open exec eval compile input globals vars getattr __import__ __builtins__ __file__".split())

@@ -16,6 +16,7 @@ from sympy.core.function import AppliedUndef
 from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
+from optlab.dialects import spellings
 from optlab.errors import InputError, UnknownNameError
 from optlab.symbols import alpha, g, symbol, sympify, t, theta, time
 
@@ -232,8 +233,9 @@ class Rule(Parametrized):
         Where the gradient ``g`` is taken, as an expression in theta and the state (``theta`` by default).
     variants
         ``{variant: {option: {placeholder symbol: expression}}}``: spellings of one rule. The first option is the default.
+        A hyper-parameter that only an option of a variant uses is one of the rule's ``parameters`` where that option is chosen.
     dialects
-        ``{library: {option: value}}``: the options that make this rule the library's own.
+        How libraries write it: ``{library: Dialect}``, or several, the usual one first; or ``{library: {option: value}}``
     analysis
         ``{"frozen": {symbol: expression}}``: what is held fixed when a nonlinear rule is linearized.
 
@@ -255,7 +257,7 @@ class Rule(Parametrized):
         state: Mapping[sp.Symbol, State] | None = None,
         gradient_at: Any = theta,
         variants: Mapping[str, Mapping[str, Mapping[sp.Symbol, Any]]] | None = None,
-        dialects: Mapping[str, Mapping[str, object]] | None = None,
+        dialects: Mapping[str, Any] | None = None,
         analysis: Mapping[str, Any] | None = None,
         summary: str = "",
         reference: str = "",
@@ -263,19 +265,42 @@ class Rule(Parametrized):
         chosen: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.summary, self.reference = name, summary, reference
-        self.parameters, self.state = dict(parameters or {}), dict(state or {})
+        self.declared, self.state = dict(parameters or {}), dict(state or {})
         self.variants = {variant: dict(options) for variant, options in (variants or {}).items()}
         self.dialects, self.analysis = dict(dialects or {}), dict(analysis or {})
         self.definition: Equations = tuple((left, sp.sympify(right)) for left, right in equations)
         self._gradient_at, self.bound = sp.sympify(gradient_at), dict(bound or {})
         self.chosen = {variant: next(iter(options)) for variant, options in self.variants.items()} | dict(chosen or {})
-        self._meaning: dict[sp.Symbol, sp.Expr] = {}
-        for variant, option in self.chosen.items():
-            self._meaning |= {key: sp.sympify(value) for key, value in self.variants[variant][option].items()}
+        self._meaning = self._meaning_of(self.chosen)
+        idle = self._idle()
+        self.parameters = {key: record for key, record in self.declared.items() if key not in idle}
         self.equations: Equations = tuple((left, self._resolve(right)) for left, right in self.definition)
         self.gradient_at: sp.Expr = self._resolve(self._gradient_at)
         self.initial: dict[sp.Symbol, sp.Expr] = {key: self._resolve(record.init) for key, record in self.state.items()}
         self._validate()
+
+    def _meaning_of(self, chosen: Mapping[str, str]) -> dict[sp.Symbol, sp.Expr]:
+        """What every placeholder stands for under these variants."""
+        pairs = [pair for variant, option in chosen.items() for pair in self.variants[variant][option].items()]
+        return {key: sp.sympify(value) for key, value in pairs}
+
+    def _idle(self) -> set[sp.Symbol]:
+        """The declared parameters that only options of variants use, of which neither a chosen nor a default one is among them."""
+        optional = {
+            s for options in self.variants.values() for m in options.values() for e in m.values() for s in sp.sympify(e).free_symbols
+        }
+        if not optional & self.declared.keys():
+            return set()
+        default = {variant: next(iter(options)) for variant, options in self.variants.items()}
+        inits = [sp.sympify(record.init) for record in self.state.values()]
+        fixed = set().union(self._gradient_at.free_symbols, *(e.free_symbols for e in (*(right for _, right in self.definition), *inits)))
+        used = set(fixed)
+        for meaning in (self._meaning, self._meaning_of(default)):
+            reached = list(fixed)
+            for key in reached:  # grows as placeholders are met
+                reached += [new for new in meaning.get(key, sp.S.Zero).free_symbols if new not in reached]
+            used |= set(reached)
+        return (optional & self.declared.keys()) - used
 
     def _resolve(self, expression: sp.Expr) -> sp.Expr:
         for _ in range(len(self._meaning) + 1):  # a placeholder may stand for another
@@ -328,27 +353,46 @@ class Rule(Parametrized):
         >>> rules.get("adam").with_(beta1=0.5, eps_placement="outside").label()
         'adam(eps_placement=outside, beta1=1/2)'
         """
-        chosen, numbers = {}, {}
+        chosen, numbers, declared = {}, {}, set(map(str, self.declared))
         for key, value in options.items():
-            if key in self.variants and ((isinstance(value, str) and value in self.variants[key]) or key not in map(str, self.parameters)):
+            if key in self.variants and ((isinstance(value, str) and value in self.variants[key]) or key not in declared):
                 if not isinstance(value, str) or value not in self.variants[key]:
                     raise UnknownNameError(f"{key} of {self.name}", value, self.variants[key])
                 chosen[key] = str(value)
-            elif key in map(str, self.parameters):
+            elif key in declared:
                 numbers[key] = value
             else:
                 raise UnknownNameError(f"option of {self.name}", key, [*map(str, self.parameters), *self.variants])
-        return self._copy(bound=self.bound | self._check_values(numbers), chosen=self.chosen | chosen)
+        spelled = self._copy(chosen=self.chosen | chosen, bound={})
+        for key in numbers.keys() - set(map(str, spelled.parameters)):
+            where = [f"{v}={o}" for v, options in self.variants.items() for o, m in options.items() if self._mentions(m, symbol(key))]
+            raise InputError(f"{self.name}: {key} has no meaning here; it is a number of {' or '.join(where)}")
+        kept = {key: value for key, value in self.bound.items() if key in spelled.parameters}
+        return spelled._copy(bound=kept | spelled._check_values(numbers))
+
+    @staticmethod
+    def _mentions(meaning: Mapping[sp.Symbol, Any], key: sp.Symbol) -> bool:
+        return any(key in sp.sympify(expression).free_symbols for expression in meaning.values())
 
     def dialect(self, library: str) -> Rule:
-        """This rule as the library writes it (eps placement, default values, ...). Raises UnknownNameError."""
+        """This rule as the library writes it (eps placement, default values, ...). Raises UnknownNameError.
+
+        >>> from optlab import rules
+        >>> rules.get("rmsprop").dialect("torch").label()
+        'rmsprop(eps_placement=outside, beta=0.99, eps=1e-08)'
+        """
         if library not in self.dialects:
             raise UnknownNameError(f"dialect of {self.name}", library, self.dialects)
-        return self.with_(**self.dialects[library])
+        entry = self.dialects[library]
+        for dialect in spellings(entry)[:1]:
+            spelled = self.with_(**dialect.chosen)
+            numbers = {str(key): value for key, value in dialect.default_numbers().items() if key in spelled.parameters}
+            return spelled.with_(**numbers)
+        return self.with_(**entry)
 
     def _copy(self, **changes: Any) -> Rule:
         fields: dict[str, Any] = {
-            "name": self.name, "equations": self.definition, "parameters": self.parameters, "state": self.state,
+            "name": self.name, "equations": self.definition, "parameters": self.declared, "state": self.state,
             "gradient_at": self._gradient_at, "variants": self.variants, "dialects": self.dialects, "analysis": self.analysis,
             "summary": self.summary, "reference": self.reference, "bound": self.bound, "chosen": self.chosen,
         }  # fmt: skip
@@ -381,6 +425,11 @@ class Rule(Parametrized):
         """The states shared by all coordinates, in order."""
         return tuple(key for key, record in self.state.items() if record.kind == "scalar")
 
+    @property
+    def state_now(self) -> dict[sp.Symbol, State]:
+        """The states with their initial values under the chosen variants."""
+        return {key: State(init=self.initial[key], kind=record.kind) for key, record in self.state.items()}
+
     def latex(self) -> str:
         """The equations as an aligned LaTeX block, printed from the expressions.
 
@@ -395,7 +444,7 @@ class Rule(Parametrized):
 
 
 class Schedule(Parametrized):
-    """A learning-rate schedule: ``alpha`` as an expression in the step number ``t``, counted from 0.
+    """A learning-rate schedule: ``alpha`` as an expression in the step number ``t``, counted from 0; ``dialects`` as of a rule.
 
     >>> from optlab import schedules
     >>> schedules.get("inverse_sqrt", a=0.1).at(3)
@@ -408,11 +457,12 @@ class Schedule(Parametrized):
         name: str,
         expression: Any,
         parameters: Mapping[sp.Symbol, Parameter] | None = None,
+        dialects: Mapping[str, Any] | None = None,
         summary: str = "",
         reference: str = "",
         bound: Mapping[sp.Symbol, sp.Expr] | None = None,
     ) -> None:
-        self.name, self.summary, self.reference = name, summary, reference
+        self.name, self.summary, self.reference, self.dialects = name, summary, reference, dict(dialects or {})
         self.parameters, self.bound = dict(parameters or {}), dict(bound or {})
         self.definition = sp.sympify(expression)
         self.expression: sp.Expr = self.definition.xreplace(self.bound)
@@ -423,7 +473,7 @@ class Schedule(Parametrized):
     def with_(self, **options: object) -> Schedule:
         """A copy with parameters bound by name."""
         return Schedule(
-            name=self.name, expression=self.definition, parameters=self.parameters, summary=self.summary,
+            name=self.name, expression=self.definition, parameters=self.parameters, dialects=self.dialects, summary=self.summary,
             reference=self.reference, bound=self.bound | self._check_values(options),
         )  # fmt: skip
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from optlab._version import __version__
-from optlab.cli import advise, derive, doctor, report, simulate, theory, verify
+from optlab.cli import advise, derive, doctor, report, rosetta, simulate, theory, verify
 
 app = typer.Typer(
     name="optlab",
@@ -36,4 +36,5 @@ app.command()(theory.theory)
 app.command()(simulate.simulate)
 app.command()(advise.advise)
 app.command()(verify.verify)
+app.command()(rosetta.rosetta)
 app.command()(doctor.doctor)

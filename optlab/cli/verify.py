@@ -13,11 +13,25 @@ def verify(
     rule: Annotated[list[str] | None, typer.Argument(help="Rules to check (default: every built-in one).", show_default=False)] = None,
     seed: Annotated[int, typer.Option(help="Seed of the drawn gradient sequences.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    against: Annotated[
+        str | None, typer.Option(help="Hold every dialect against the libraries themselves: torch,optax,keras.", show_default=False)
+    ] = None,
+    complete: Annotated[bool, typer.Option("--complete", help="With --against: exit code 1 if a library is not there.")] = False,
 ) -> int:
     """Check rules: generated code against the exact expression, precision, threads, simulation against theory.
 
+    With --against: each dialect of each rule, schedule and normalization against the library itself, step by step.
+
     Exit code 1 if a check fails. Example: optlab verify mine.py:MINE
     """
+    if against is not None:
+        from optlab.cli.against import hold
+
+        return hold(against, rule, seed, complete, json)
+    if complete:
+        from optlab.errors import InputError
+
+        raise InputError("--complete asks for every library of --against: give --against torch,optax,keras with it")
     from optlab import rules
     from optlab.verify import check_rule
 

@@ -2,6 +2,7 @@
 
 import sympy as sp
 
+from optlab.dialects import Dialect
 from optlab.expressions import exact
 from optlab.norms.record import Norm, beta, eps, gamma, momentum, n, running, sigma, x, xhat
 from optlab.symbols import symbol
@@ -24,4 +25,12 @@ NORM = Norm(
         var: (1 - momentum) * running + momentum * var * n / (n - 1),  # the unbiased variance
     },
     defaults={eps: exact("1e-5"), momentum: exact("0.1")},
-)
+    dialects={
+        "torch": Dialect("torch.nn.BatchNorm1d", {"eps": eps, "momentum": momentum}),
+        "keras": Dialect(
+            "keras.layers.BatchNormalization", {"epsilon": eps, "momentum": 1 - momentum},
+            expression={var: (1 - momentum) * running + momentum * var},
+            note="its running variance has the divisor n, torch's n - 1",
+        ),
+    },
+)  # fmt: skip

@@ -2,6 +2,7 @@
 
 import sympy as sp
 
+from optlab.dialects import Dialect
 from optlab.norms.record import Norm, beta, eps, gamma, sigma, x, xhat
 from optlab.symbols import symbol
 
@@ -19,4 +20,5 @@ NORM = Norm(
     varying=frozenset({gamma, beta}),
     reduced="features",
     summed="rows",
+    dialects={"torch": Dialect("torch.nn.LayerNorm", {"eps": eps}), "keras": Dialect("keras.layers.LayerNormalization", {"epsilon": eps})},
 )

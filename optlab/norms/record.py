@@ -9,6 +9,7 @@ from typing import Any
 
 import sympy as sp
 
+from optlab.dialects import Dialect
 from optlab.errors import InputError
 from optlab.expressions import exact
 from optlab.symbols import symbol
@@ -54,6 +55,8 @@ class Norm:
         ``momentum`` and ``n``.
     defaults
         Numbers of ``eps`` and ``momentum``, exact.
+    dialects
+        How libraries write it: each option in ``eps`` and ``momentum``; ``expression`` holds running values that differ.
     summary, reference
         One line on what it does, and where it is published.
 
@@ -75,6 +78,7 @@ class Norm:
     varying: frozenset[sp.Symbol] = frozenset()
     running: Mapping[sp.Symbol, Any] = field(default_factory=dict)
     defaults: Mapping[sp.Symbol, Any] = field(default_factory=lambda: {eps: exact("1e-5")})
+    dialects: Mapping[str, Dialect] = field(default_factory=dict)
     summary: str = ""
     reference: str = ""
 

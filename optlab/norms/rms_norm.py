@@ -2,6 +2,7 @@
 
 import sympy as sp
 
+from optlab.dialects import Dialect
 from optlab.norms.record import Norm, eps, gamma, sigma, x, xhat
 from optlab.symbols import symbol
 
@@ -19,4 +20,8 @@ NORM = Norm(
     varying=frozenset({gamma}),
     reduced="features",
     summed="rows",
+    dialects={
+        "torch": Dialect("torch.nn.RMSNorm", {"eps": eps}, note="without eps it takes the machine epsilon of the input's type"),
+        "keras": Dialect("keras.layers.RMSNormalization", {"epsilon": eps}),
+    },
 )

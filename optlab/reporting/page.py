@@ -20,10 +20,10 @@ from optlab.reporting.style import png_bytes, svg_text
 class Page:
     """A page and the files beside it, in one folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, figures: bool = True) -> None:
         self.folder = folder
         try:
-            (folder / "figures").mkdir(parents=True, exist_ok=True)
+            (folder / "figures" if figures else folder).mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OptlabError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from None
         self.files: list[str] = []

@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from optlab.rules import Parameter, Rule, State, alpha, g, symbol, theta
+from optlab.rules import Dialect, Parameter, Rule, State, alpha, g, symbol, theta
 
 eps, start, v, scale, P = (symbol(name) for name in ("eps", "start", "v", "scale", "P"))
 
@@ -17,6 +17,17 @@ RULE = Rule(
     state={v: State(init=start)},
     equations=((v, v + g**2), (theta, theta - alpha * g / scale)),
     variants={"eps_placement": {"inside": {scale: sp.sqrt(v + eps)}, "outside": {scale: sp.sqrt(v) + eps}}},
-    dialects={"torch": {"eps_placement": "outside", "eps": "1e-10"}},
+    dialects={
+        "torch": Dialect(
+            "torch.optim.Adagrad",
+            {"lr": alpha, "eps": eps, "initial_accumulator_value": start},
+            {"eps_placement": "outside"},
+            decay="coupled",
+        ),
+        "optax": Dialect("optax.adagrad", {"learning_rate": alpha, "eps": eps, "initial_accumulator_value": start}),
+        "keras": Dialect(
+            "keras.optimizers.Adagrad", {"learning_rate": alpha, "epsilon": eps, "initial_accumulator_value": start}, decay="decoupled"
+        ),
+    },
     analysis={"frozen": {v: P}},  # the square of the preconditioner is held at P
-)
+)  # fmt: skip

@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from optlab.rules import Parameter, Rule, State, alpha, g, symbol, t, theta
+from optlab.rules import Dialect, Parameter, Rule, State, alpha, g, symbol, t, theta
 
 beta1, beta2, eps, m, u, P = (symbol(name) for name in ("beta1", "beta2", "eps", "m", "u", "P"))
 mhat, size, scale = symbol("mhat"), symbol("size"), symbol("scale")
@@ -24,6 +24,13 @@ RULE = Rule(
         (theta, theta - alpha * mhat / scale),
     ),
     variants={"eps_placement": {"inside": {size: abs(g) + eps, scale: u}, "outside": {size: abs(g), scale: u + eps}}},
-    dialects={"torch": {"eps_placement": "inside"}},
+    dialects={
+        "torch": Dialect("torch.optim.Adamax", {"lr": alpha, "betas": (beta1, beta2), "eps": eps}, decay="coupled"),
+        "optax": Dialect("optax.adamax", {"learning_rate": alpha, "b1": beta1, "b2": beta2, "eps": eps}),
+        "keras": Dialect(
+            "keras.optimizers.Adamax", {"learning_rate": alpha, "beta_1": beta1, "beta_2": beta2, "epsilon": eps},
+            {"eps_placement": "outside"}, decay="decoupled",
+        ),
+    },
     analysis={"frozen": {u: sp.sqrt(P)}},  # the square of the preconditioner is held at P
-)
+)  # fmt: skip

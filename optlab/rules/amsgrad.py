@@ -2,9 +2,9 @@
 
 import sympy as sp
 
-from optlab.rules import State, symbol, t
+from optlab.rules import Dialect, State, symbol, t
+from optlab.rules.adam import KERAS, OPTAX, TORCH, beta1, beta2, m, mean, square, v
 from optlab.rules.adam import RULE as ADAM
-from optlab.rules.adam import beta1, beta2, m, mean, square, v
 
 top, candidate = symbol("top"), symbol("candidate")
 first, second = 1 - beta1**t, 1 - beta2**t
@@ -24,7 +24,25 @@ RULE = ADAM.extend(
         },
     },
     dialects={
-        "torch": {"eps_placement": "outside", "bias_correction": "after_max"},
-        "optax": {"eps_placement": "outside", "bias_correction": "before_max"},
+        "torch": (
+            Dialect(
+                "torch.optim.Adam", TORCH, {"eps_placement": "outside", "bias_correction": "after_max"}, {"amsgrad": True}, decay="coupled"
+            ),
+            Dialect(
+                "torch.optim.AdamW", TORCH, {"eps_placement": "outside", "bias_correction": "after_max"}, {"amsgrad": True},
+                decay="decoupled",
+            ),
+        ),
+        "optax": (
+            Dialect("optax.amsgrad", OPTAX, {"eps_placement": "both", "bias_correction": "before_max"}),
+            Dialect(
+                "optax.amsgrad", OPTAX, {"eps_placement": "both", "bias_correction": "off"},
+                {"bias_correction_mu": False, "bias_correction_nu": False},
+            ),
+        ),
+        "keras": Dialect(
+            "keras.optimizers.Adam", KERAS, {"eps_placement": "before_correction", "bias_correction": "after_max"}, {"amsgrad": True},
+            decay="decoupled",
+        ),
     },
-)
+)  # fmt: skip

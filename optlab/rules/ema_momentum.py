@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from optlab.rules import Parameter, Rule, State, alpha, g, symbol, t, theta
+from optlab.rules import Dialect, Parameter, Rule, State, alpha, g, symbol, t, theta
 
 beta, m, average = symbol("beta"), symbol("m"), symbol("average")
 moving = beta * m + (1 - beta) * g
@@ -15,5 +15,13 @@ RULE = Rule(
     state={m: State(init=0)},
     equations=((m, average), (theta, theta - alpha * m)),
     variants={"first_step": {"zero": {average: moving}, "gradient": {average: sp.Piecewise((g, sp.Eq(t, 1)), (moving, True))}}},
-    dialects={"torch": {"first_step": "gradient"}},
+    dialects={
+        "torch": Dialect(
+            "torch.optim.SGD",
+            {"lr": alpha, "momentum": beta, "dampening": beta},
+            {"first_step": "gradient"},
+            decay="coupled",
+            given=("momentum", "dampening"),
+        )
+    },
 )

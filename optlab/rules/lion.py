@@ -2,7 +2,7 @@
 
 import sympy as sp
 
-from optlab.rules import Parameter, Rule, State, alpha, g, symbol, theta
+from optlab.rules import Dialect, Parameter, Rule, State, alpha, g, symbol, theta
 
 beta1, beta2, wd, m, c = (symbol(name) for name in ("beta1", "beta2", "wd", "m", "c"))
 
@@ -17,5 +17,9 @@ RULE = Rule(
     },
     state={m: State(init=0)},
     equations=((c, beta1 * m + (1 - beta1) * g), (theta, theta - alpha * (sp.sign(c) + wd * theta)), (m, beta2 * m + (1 - beta2) * g)),
+    dialects={
+        "optax": Dialect("optax.lion", {"learning_rate": alpha, "b1": beta1, "b2": beta2, "weight_decay": wd}),
+        "keras": Dialect("keras.optimizers.Lion", {"learning_rate": alpha, "beta_1": beta1, "beta_2": beta2, "weight_decay": wd}),
+    },
     analysis={"frozen": {}},  # the sign is not linearized
 )

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 from optlab.registry import Registry, late
 
 if TYPE_CHECKING:
+    from optlab.dialects import Dialect, option
     from optlab.expressions import Parameter, Schedule
     from optlab.symbols import symbol, time
 else:  # what needs SymPy comes when it is asked for
-    __getattr__ = late(__name__, {"optlab.expressions": "Parameter Schedule", "optlab.symbols": "symbol time"})
+    __getattr__ = late(
+        __name__, {"optlab.dialects": "Dialect option", "optlab.expressions": "Parameter Schedule", "optlab.symbols": "symbol time"}
+    )
 
 _registry: Registry[Schedule] = Registry(
     "schedule",
@@ -33,7 +36,7 @@ def as_schedule(value: Schedule | float | str) -> Schedule:
     return get("constant", alpha=value)
 
 
-__all__ = ["Parameter", "Schedule", "as_schedule", "builtin", "facts_of", "get", "names", "symbol", "time"]
+__all__ = ["Dialect", "Parameter", "Schedule", "as_schedule", "builtin", "facts_of", "get", "names", "option", "symbol", "time"]
 
 
 def __dir__() -> list[str]:

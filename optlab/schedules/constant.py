@@ -1,6 +1,6 @@
 """The same learning rate at every step."""
 
-from optlab.schedules import Parameter, Schedule, symbol
+from optlab.schedules import Dialect, Parameter, Schedule, option, symbol
 
 alpha = symbol("alpha")
 
@@ -9,4 +9,5 @@ SCHEDULE = Schedule(
     summary="the same learning rate at every step",
     expression=alpha,
     parameters={alpha: Parameter(within="[0, oo)", about="learning rate")},
+    dialects={"optax": Dialect("optax.constant_schedule", {}, expression=option("value"))},
 )

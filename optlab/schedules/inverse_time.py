@@ -4,7 +4,7 @@ The first step is c/t0, so choose t0 >= c L on an objective of largest curvature
 multiply the error by up to c L each.
 """
 
-from optlab.schedules import Parameter, Schedule, symbol, time
+from optlab.schedules import Dialect, Parameter, Schedule, option, symbol, time
 
 c, t0 = symbol("c"), symbol("t0")
 
@@ -17,4 +17,10 @@ SCHEDULE = Schedule(
         c: Parameter(within="[0, oo)", about="numerator; the 1/T rate needs c > 1/(2 mu)"),
         t0: Parameter(within="(0, oo)", about="offset; choose t0 >= c L"),
     },
-)
+    dialects={
+        "keras": Dialect(
+            "keras.optimizers.schedules.InverseTimeDecay", {}, fixed={"decay_steps": 1},
+            expression=option("initial_learning_rate") / (1 + option("decay_rate") * time / option("decay_steps")),
+        )
+    },
+)  # fmt: skip

@@ -2,11 +2,17 @@
 
 import sympy as sp
 
-from optlab.schedules import Parameter, Schedule, symbol, time
+from optlab.schedules import Dialect, Parameter, Schedule, option, symbol, time
 from optlab.schedules.cosine import SCHEDULE as COSINE
-from optlab.schedules.cosine import anneal, floor, peak, steps
+from optlab.schedules.cosine import anneal, annealed, floor, peak, steps
 
 warmup = symbol("warmup")
+
+
+def warmed(first: sp.Expr, top: sp.Expr, rise: sp.Expr, end: sp.Expr, last: sp.Expr) -> sp.Expr:
+    """A straight line from ``first`` at step 0 to ``top`` at step ``rise``, half a cosine to ``last`` at ``end``: optax and keras."""
+    return sp.Piecewise((first + (top - first) * time / rise, time < rise), (annealed(top, last, rise, end), time < end), (last, True))
+
 
 SCHEDULE = Schedule(
     name="warmup_cosine",
@@ -16,4 +22,19 @@ SCHEDULE = Schedule(
         (peak * (time + 1) / warmup, time < warmup), (anneal(peak, floor, (time - warmup) / (steps - warmup)), time < steps), (floor, True)
     ),
     parameters={**COSINE.parameters, warmup: Parameter(within="[0, oo)", integer=True, about="steps of the rise")},
-)
+    dialects={
+        "optax": Dialect(
+            "optax.warmup_cosine_decay_schedule", {},
+            expression=warmed(*(option(name) for name in ("init_value", "peak_value", "warmup_steps", "decay_steps", "end_value"))),
+            note="its step 0 takes init_value",
+        ),
+        "keras": Dialect(
+            "keras.optimizers.schedules.CosineDecay", {},
+            expression=warmed(
+                option("initial_learning_rate"), option("warmup_target"), option("warmup_steps"),
+                option("warmup_steps") + option("decay_steps"), option("alpha") * option("warmup_target"),
+            ),
+            note="its step 0 takes initial_learning_rate",
+        ),
+    },
+)  # fmt: skip

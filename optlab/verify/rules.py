@@ -152,11 +152,11 @@ def run_generated(rule: Rule, gradients: np.ndarray, rates: np.ndarray, dtype: s
     constants = [real(value) for value in constants_of(rule)]
     table = step_table(rule, rates).astype(dtype)
     state = [real(start), *(real(value) for value in initial_states(rule))]
-    out = []
+    out, many = [], len(lowered(rule).states) > 1
     for gradient, scalars in zip(gradients, table, strict=True):
         new = update(real(gradient), *state, *constants, *scalars)
         # types are kept as returned, so that a promotion shows
-        state = list(new) if len(lowered(rule).states) > 1 else [new]
+        state = list(new) if many else [new]
         returned = update.nopython_signatures[-1].return_type
         wide = "float64" in str(returned) and dtype == "float32"
         out.append([np.float64(value) if wide else real(value) for value in state])

