@@ -23,6 +23,9 @@ _VARIANTS = {
     ("decay", "coupled"): "weight decay coupled: an L2 penalty added to the gradient, not decoupled",
     ("decay", "decoupled"): "weight decay decoupled: taken from theta, not added to the gradient",
     ("learning_rate", "inside"): "the learning rate inside the momentum buffer",
+    ("first_step", "one"): "the state starting at 1, not 0",
+    ("first_step", "zero"): "the state starting at 0",
+    ("first_step", "gradient"): "the state taken to be the first gradient in the first step",
     ("learning_rate", "outside"): "the learning rate outside the momentum buffer",
 }
 
@@ -157,7 +160,7 @@ def _replaced(program: Program, index: int, old: sp.Expr, new: sp.Expr) -> Progr
 def memories(program: Program) -> Iterator[Edit]:
     """beta and 1 - beta exchanged, dropped, or another hyper-parameter in their place; two hyper-parameters exchanged."""
     names = [p for p in program.values if p in {s for _, r in program.equations for s in r.free_symbols}]
-    decays = [p for p in names if any(r.has(1 - p) for _, r in program.equations)]
+    decays = [p for p in names if any(r.has(1 - p) or (left in program.states and r.has(p * left)) for left, r in program.equations)]
     for i, a in enumerate(decays):
         for b in decays[i + 1 :]:
             if program.values[a] != program.values[b]:
@@ -224,9 +227,10 @@ def epsilons(program: Program) -> Iterator[Edit]:
         for power in powers:
             for words, factor in (("sqrt(1 - {})", sp.sqrt(1 - power)), ("1 - {}", 1 - power)):
                 label = words.format(power)
-                yield f"eps-hat: eps added before the bias correction (eps times {label})", _replaced(program, i, eps, eps * factor)
-                yield f"eps divided by {label}", _replaced(program, i, eps, eps / factor)
+                yield f"eps-hat: eps added before the bias correction (eps over {label})", _replaced(program, i, eps, eps / factor)
+                yield f"eps multiplied by {label}", _replaced(program, i, eps, eps * factor)
     yield "eps missing", program.with_values({eps: 0.0})
+    yield "eps missing (or next to nothing)", program.with_values({eps: 1e-300})
 
 
 def functions(program: Program) -> Iterator[Edit]:

@@ -79,6 +79,11 @@ def _anew(which: int, t: int, new: list[Any], old: list[Any], first: list[Any], 
     return [first[i] if i == which else value for i, value in enumerate(new)]
 
 
+def _anew_with_count(program: Program, setting: Setting) -> np.ndarray:
+    first = program.first(setting.start)
+    return program.run(setting, count=lambda t: 1, after=lambda t, new, old: [new[0], *first[1:]])
+
+
 def _forgotten(which: int, t: int, new: list[Any], old: list[Any], first: list[Any], setting: Setting) -> list[Any]:
     return [0 * value if i == which and t == 1 else value for i, value in enumerate(new)]
 
@@ -129,6 +134,7 @@ def feeds(program: Program) -> Iterator[Feed]:
     yield "only the first parameter updated", _kept(_only_first)
     if states:
         yield "the state not kept: it starts anew in every step", _kept(lambda t, new, old, first, setting: [new[0], *first[1:]])
+        yield "the state and the step count not kept: they start anew in every step", _anew_with_count
     for i, state in enumerate(states, 1):
         yield f"{state} not kept: it starts anew in every step", _kept(partial(_anew, i))
         memory = "it may be the gradient's own memory, which is set to zero after the step (no copy taken)"

@@ -14,7 +14,7 @@ from optlab.errors import CheckFailed, InputError, OptlabError
 from optlab.expressions import Rule
 from optlab.verify.drivers import Driver, driver_of, framework_of
 from optlab.verify.evaluation import Program, Setting, agrees, deviation
-from optlab.verify.explanations import Explanation, explain
+from optlab.verify.explanations import explain
 from optlab.verify.probes import telling
 from optlab.verify.rules import Check
 from optlab.verify.shrinking import shortest
@@ -82,7 +82,7 @@ def check_optimizer(
     Check(name='rule', passed=True, detail='follows sgd over 40 steps, within 0.0e+00 of the way gone; limit 1e-10')
     >>> check_optimizer(sgd, rule="momentum")  # doctest: +IGNORE_EXCEPTION_DETAIL
     Traceback (most recent call last):
-    optlab.errors.CheckFailed: sgd does not follow momentum: it looks like momentum with the state not kept: it starts anew in every step...
+    optlab.errors.CheckFailed: sgd does not follow momentum. Likely cause: the state not kept: it starts anew in every step...
     """
     wanted = rules.get(rule) if rule is not None else None
     if dialect is not None:
@@ -201,10 +201,7 @@ def diagnosis(subject: Subject, rule: Rule, expected: np.ndarray, found: np.ndar
     cause = explain(rule, setting, found)
     apart = np.argwhere(deviation(found, expected) > 1)
     step, place = map(int, apart[0])
-    if cause is None:
-        head = f"{subject.name} does not follow {rule.label()}: they part in step {step}, and no one or two changes of it explain how"
-    else:
-        head = f"{subject.name} does not follow {rule.label()}: it looks like {_named(rule, cause)}"
+    likely = f"Likely cause: {cause.words}." if cause else f"They part in step {step}; no one or two changes of the rule explain how."
     gradients, rates, start = shortest(
         lambda case: subject.run(case), Program.of(rule).run, setting, place, constant=subject.rate is not None
     )
@@ -214,7 +211,7 @@ def diagnosis(subject: Subject, rule: Rule, expected: np.ndarray, found: np.ndar
     coordinate = int(np.argmax(deviation(got, want)[last]))
     listed = ", ".join(_number(row) for row in gradients)
     lines = [
-        head + ".",
+        f"{subject.name} does not follow {rule.label()}. {likely}",
         f"  Parting: from theta = {_number(start)}, gradients {listed}, learning rates {', '.join(f'{r:g}' for r in rates)}:",
         f"  theta after step {last} should be {want[last, coordinate]:.10g} and is {got[last, coordinate]:.10g}"
         + (f" (coordinate {coordinate})." if len(start) > 1 else "."),
@@ -237,10 +234,6 @@ def _list(values: np.ndarray) -> str:
 
 def _source(subject: Subject) -> str:
     return subject.name if subject.name != "the optimizer" else "make"
-
-
-def _named(rule: Rule, cause: Explanation) -> str:
-    return cause.words.removeprefix("another rule: ") if cause.words.startswith("another rule") else f"{rule.name} with {cause.words}"
 
 
 def _hint(rule: Rule, setting: Setting, found: np.ndarray) -> str:

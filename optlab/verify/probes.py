@@ -39,6 +39,7 @@ def telling(rule: Rule | None = None, *, rng: Any = 0, steps: int = STEPS, const
         generator.normal(size=steps),
     ]
     columns[3][min(4, steps - 1)] = 10.0
+    columns[4][:2] = eps / 10, -eps / 20
     columns[5][0] = 0.0
     rates = np.full(steps, constant_rate) if constant_rate is not None else 10 ** generator.uniform(-3, -1, steps)
     return Setting(np.array(columns).T, rates, np.array(START), SIZES)

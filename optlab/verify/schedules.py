@@ -153,6 +153,9 @@ def _candidates(program: Program, found: np.ndarray) -> Iterator[tuple[str, np.n
                 yield f"{key} = {value + by:g} with steps counted as t {'-' if by > 0 else '+'} 1", moved
     for node in expression.atoms(sp.Piecewise):
         for k in range(len(node.args)):
+            for words, when in (("t - 1", time - 1), ("t + 1", time + 1)):
+                moved = [(value.xreplace({time: when}) if i == k else value, condition) for i, (value, condition) in enumerate(node.args)]
+                yield f"steps counted as {words} in part {k + 1} alone", changed(expression.xreplace({node: sp.Piecewise(*moved)}))
             rest = [*node.args[:k], *node.args[k + 1 :]]
             if rest:
                 last = [*rest[:-1], (rest[-1][0], sp.true)]
@@ -177,11 +180,12 @@ def _candidates(program: Program, found: np.ndarray) -> Iterator[tuple[str, np.n
         yield "a whole cosine in place of half of one", changed(expression.xreplace({cosine: sp.cos(2 * cosine.args[0])}))
     for root in [p for p in expression.atoms(sp.Pow) if p.exp in (sp.S.Half, -sp.S.Half)]:
         yield "the square root missing", changed(expression.xreplace({root: root.base ** (2 * root.exp)}))
-    for number in sorted(expression.atoms(sp.Rational) - expression.atoms(sp.Integer), key=str):
-        if number.p == 1 and number.q > 2:
-            for divisor in (10, 1000, 10_000, 25):
-                yield f"a factor 1/{divisor} in place of {number}", changed(expression.xreplace({number: sp.Rational(1, divisor)}))
-            yield f"zero in place of the factor {number}", changed(expression.xreplace({number: sp.Integer(0)}))
+    fractions = {abs(number) for number in expression.atoms(sp.Rational) if abs(number.p) == 1 and number.q > 2}
+    for number in sorted(fractions, key=str):
+        for divisor in (10, 1000, 10_000, 25):
+            other = sp.Rational(1, divisor)
+            yield f"a factor {other} in place of {number}", changed(expression.xreplace({number: other, -number: -other}))
+        yield f"zero in place of the factor {number}", changed(expression.xreplace({number: sp.Integer(0), -number: sp.Integer(0)}))
     yield from _fitted(program, found)
     peak = float(np.nanmax(np.abs(found), initial=0.0))
     own = float(np.nanmax(np.abs(_rates(program, count)), initial=0.0))

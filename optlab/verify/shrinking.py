@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import HealthCheck, Phase, find, settings
@@ -23,7 +24,7 @@ def shortest(one: Run, other: Run, setting: Setting, place: int, *, constant: bo
     """Gradients, rates and a start, as short and plain as can be, on which the runs differ beyond rounding.
 
     Simple numbers are tried first, on one coordinate, then on two in parameters of their own (a state may be shared); where those
-    show nothing, the coordinate ``place`` of the setting until its first difference.
+    show nothing, the coordinate ``place`` of the setting until its first difference is made shorter and plainer.
 
     >>> from optlab import rules
     >>> from optlab.verify.evaluation import Program
@@ -66,9 +67,48 @@ def shortest(one: Run, other: Run, setting: Setting, place: int, *, constant: bo
             except NoSuchExample:
                 continue
             return found.gradients, found.rates, found.start
+    calls = -CALLS
     differing = deviation(one(setting), other(setting))[:, place] > 1
     last = int(np.argmax(differing)) or len(setting.rates)
     cut = Setting(setting.gradients[:last, [place]], setting.rates[:last], setting.start[[place]], (1,))
-    if np.any(deviation(one(cut), other(cut)) > 1):
-        return cut.gradients, cut.rates, cut.start
-    return setting.gradients[:last], setting.rates[:last], setting.start
+    if not parts(cut):
+        return setting.gradients[:last], setting.rates[:last], setting.start
+    cut = _plainer(cut, parts)
+    return cut.gradients, cut.rates, cut.start
+
+
+def _plainer(case: Setting, parts: Callable[[Setting], bool]) -> Setting:
+    """A case that differs, made shorter and its numbers plainer as long as it still does: for differences that only few numbers show."""
+    length = len(case.rates)
+    while length >= 1:  # leave out runs of steps, long ones first
+        begin = 0
+        while begin + length <= len(case.rates) and len(case.rates) > length:
+            shorter = _without(case, begin, begin + length)
+            if parts(shorter):
+                case = shorter
+            else:
+                begin += length
+        length //= 2
+    plain = replace(case, rates=np.full_like(case.rates, 0.1)) if len(set(case.rates)) > 1 else case
+    case = plain if parts(plain) else case
+    zero = replace(case, start=0 * case.start)
+    case = zero if parts(zero) else case
+    for scale in (1 / float(np.abs(case.gradients).max() or 1.0), 1.0):
+        scaled = replace(case, gradients=case.gradients * scale)
+        if parts(scaled):
+            case = scaled
+            break
+    for step in range(len(case.rates)):
+        for digits in (0, 1, 2, 3):
+            gradients = case.gradients.copy()
+            gradients[step] = float(f"{gradients[step, 0]:.{digits}e}")
+            rounded = replace(case, gradients=gradients)
+            if parts(rounded):
+                case = rounded
+                break
+    return case
+
+
+def _without(case: Setting, begin: int, end: int) -> Setting:
+    keep = np.r_[0:begin, end : len(case.rates)]
+    return replace(case, gradients=case.gradients[keep], rates=case.rates[keep])
