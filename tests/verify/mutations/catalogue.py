@@ -142,7 +142,7 @@ ESTIMATORS = [
     _estimator("one row whatever B is", lambda d: replacement(d, 1), "one sample drawn, whatever |B| is"),
     _estimator("twice the batch", lambda d: replacement(d, 16), "|B| = 16, not 8"),
     _estimator("generator seeded anew for each batch", others.seeded_anew, "one batch is drawn over and over"),
-    _estimator("epochs, called a fresh subset", lambda d: Loader(d, 25), "a draw depends on the one before", sampling="subset", batch=25),
+    _estimator("epochs, called subsets", lambda d: Loader(d, 25), "a draw depends on the one before", sampling="subset", batch=25),
     _estimator("heavy tails beside the full gradient", student(0.05), "the noise is not centered at the full gradient", known=False),
     Mutation(
         "variance with n in place of n - 1", "check_variance_estimator", lambda seed: check_variance_estimator(lambda s: s.var(0), rng=seed),
