@@ -12,6 +12,15 @@ from optlab.errors import InputError
 from optlab.verify.drivers.base import Driver, Gradients, called
 
 
+def _left(given: list[np.ndarray | None]) -> list[np.ndarray | None]:
+    """Copies of the gradients; their own memory is set to zero: a state must not be this memory."""
+    left = [None if gradient is None else gradient.copy() for gradient in given]
+    for gradient in given:
+        if gradient is not None:
+            gradient[...] = 0
+    return left
+
+
 class PlainDriver(Driver):
     """``make`` is given a list of NumPy arrays; ``step(gradients)`` changes them in place or returns new ones.
 
@@ -43,7 +52,7 @@ class PlainDriver(Driver):
             if len(returned) != len(self.arrays):
                 raise InputError(f"step(gradients) returns {len(returned)} arrays for {len(self.arrays)} parameters")
             self.arrays = list(returned)
-        return given
+        return _left(given)
 
     def save(self) -> Any:
         if hasattr(self.optimizer, "state_dict"):
@@ -88,7 +97,7 @@ class FunctionDriver(Driver):
         self.whole, self.state = np.asarray(returned[0]), returned[1]
         if self.whole.shape != given.shape:
             raise InputError(f"update returns theta of shape {self.whole.shape} for one of shape {given.shape}")
-        return list(np.split(given, np.cumsum(self.sizes)[:-1]))
+        return _left(list(np.split(given, np.cumsum(self.sizes)[:-1])))
 
     def save(self) -> Any:
         return pickle.dumps(self.state)
