@@ -41,7 +41,8 @@ def test_definitions_hold_expressions_only(path):
 
 @pytest.mark.parametrize("path", [p for p in FILES if p.parent.name in ("rules", "schedules") and p.name != "__init__.py"], ids=relative)
 def test_a_rule_or_schedule_is_one_short_file(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 35
+    """A screen of mathematics, and at most as much again of dialects."""
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 70
     found = set(imported(path)) - {"__future__"}
     own = f"optlab.{path.parent.name}"
     assert all(name == "sympy" or name == own or name.startswith(own + ".") for name in found), found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,16 +43,22 @@ class RosettaResult:
 
 
 def rosetta_report(
-    *, out: str | Path = "reports/rosetta", progress: Progress | None = None, command: str = "optlab rosetta --report"
+    *,
+    out: str | Path = "reports/rosetta",
+    names: Sequence[str] | None = None,
+    progress: Progress | None = None,
+    command: str = "optlab rosetta --report",
 ) -> RosettaResult:
     """Compare every rule, schedule and normalization with torch, optax and keras, and write ``out/index.html``.
 
-    The page is one file: no scripts, no images from elsewhere, the same bytes every time. Raises OptlabError if the folder cannot be
+    ``names`` keeps the rules that are named. The page is one file: no scripts, no images from elsewhere, the same bytes every time.
+
+    Raises OptlabError if the folder cannot be
     written.
     """
     started = time.perf_counter()
     page = Page(Path(out), figures=False)
-    chosen = rules.builtin()
+    chosen = [rule for rule in rules.builtin() if names is None or rule.name in names]
     total, verdicts, cards = len(chosen) + 1, [], []
     for done, rule in enumerate(chosen):
         if progress:
