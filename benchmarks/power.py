@@ -58,7 +58,7 @@ CASES = [
     ("unbiased, nothing known (z, corrected for skewness)", "unbiased", lambda s: shifted(s, False), "standard deviations of a draw"),
     ("centered, no variance (bounded transform, Student t of 1.5)", "unbiased", heavy, "medians of the noise's size"),
     ("variance", "variance", louder, "of the variance"),
-    ("subset told from replacement", "variance", subset, "of the samples in a batch (|B|/n)"),
+    ("subset told from replacement", "variance", subset, "of the samples in a batch"),
     ("independence", "independence", follower, "correlation with the draw before"),
 ]
 

@@ -16,8 +16,10 @@ Edit = tuple[str, Program]
 _VARIANTS = {
     ("eps_placement", "inside"): "eps inside the square root",
     ("eps_placement", "outside"): "eps outside the square root",
+    ("eps_placement", "both"): "an eps inside the square root and one outside it",
+    ("eps_placement", "before_correction"): "eps-hat: eps added before the bias correction",
     ("bias_correction", "off"): "no bias correction",
-    ("bias_correction", "on"): "bias correction",
+    ("bias_correction", "on"): "a bias correction that the rule does not have",
     ("bias_correction", "after_max"): "bias correction after the maximum",
     ("bias_correction", "before_max"): "bias correction before the maximum",
     ("decay", "coupled"): "weight decay coupled: an L2 penalty added to the gradient, not decoupled",
@@ -26,6 +28,12 @@ _VARIANTS = {
     ("first_step", "one"): "the state starting at 1, not 0",
     ("first_step", "zero"): "the state starting at 0",
     ("first_step", "gradient"): "the state taken to be the first gradient in the first step",
+    ("dampening", "none"): "no dampening",
+    ("dampening", "after_first"): "dampening from the second step on",
+    ("momentum", "rising"): "a momentum that rises",
+    ("momentum", "constant"): "a constant momentum",
+    ("centered", "on"): "the mean gradient's square taken off the mean square (centered)",
+    ("centered", "off"): "the mean square not centered",
     ("learning_rate", "outside"): "the learning rate outside the momentum buffer",
 }
 
@@ -42,7 +50,9 @@ def variants(rule: Rule) -> Iterator[Edit]:
     groups += [[a, b] for i, a in enumerate(flips) for b in flips[i + 1 :] if a[0] != b[0]]
     for group in groups:
         changed = rule.with_(**dict(group))
-        yield " and ".join(variant_words(*flip) for flip in group), replace(Program.of(changed), values=Program.of(rule).values)
+        other, own = Program.of(changed), Program.of(rule)
+        kept = {key: own.values.get(key, value) for key, value in other.values.items()}  # a spelling may have a parameter of its own
+        yield " and ".join(variant_words(*flip) for flip in group), replace(other, values=kept)
 
 
 def _with(program: Program, index: int, right: sp.Expr) -> Program:

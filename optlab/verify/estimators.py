@@ -284,6 +284,8 @@ class _Estimator:
             held = [words for words, value in laws.items() if mean_verdict(share, np.array([value]), FALSE_ALARM / 4).held]
             words = f"{ratio:.4g} sigma^2/B: as {' or '.join(held)}" if held else f"{ratio:.4g} sigma^2/B"
             return None, words
+        if laws[claimed] == 0:
+            return bool(share.max() <= 1e-18), "all samples are in the batch: there should be no variance"
         if self.sampling == "reshuffle":
             return self._by_epoch(share, laws[claimed])
         verdict = mean_verdict(share, np.array([laws[claimed]]), FALSE_ALARM / 4)
@@ -312,7 +314,7 @@ class _Estimator:
         family |= {"one sample drawn, whatever |B| is": float(self.batch) if own == 1 else own * self.batch}
         family |= {f"|B| = {self.batch * k if k > 1 else self.batch // 2}, not {self.batch}": own / k for k in (2, 0.5)}
         family |= {"noise that is smaller by |B| once more": own / self.batch}
-        error = float(share.std()) / math.sqrt(len(share))
+        error = float(share.std()) / math.sqrt(len(share)) + 1e-300
         fits = [(abs(float(share.mean()) - value) / error, words) for words, value in family.items()]
         best = min(fits, default=None)
         return best[1] if best and best[0] <= 4.5 else None

@@ -45,9 +45,8 @@ def normal_limit(draws: int, skewness: float, false_alarm: float) -> float | Non
     def excess(z: float) -> float:
         return math.log(2) + float(norm.logsf(z)) + slope * z**3 - math.log(false_alarm)
 
-    points = np.linspace(3, 12, 181)
-    below = [z for z in points if excess(z) < 0]
-    return float(brentq(excess, 3, below[0])) if below else None
+    below = [z for z in np.linspace(0.05, 12, 240) if excess(z) < 0]
+    return float(brentq(excess, 0, below[0])) if below else None
 
 
 def mean_verdict(

@@ -96,7 +96,7 @@ def check_normalization(layer: Any, *, norm: Norm | str, rng: Any = 0, raises: b
     for batch in batches:
         given = torch.tensor(batch) if is_torch and torch is not None else batch.copy()
         returned = module(given)
-        y = returned.detach().numpy() if is_torch else np.asarray(returned)
+        y = np.asarray(_array(returned))
         news = _running(module)
         output = output if output and not output.passed else _output(record, along, batch, y)
         values = values if values and values.passed is False else _values(record, along, batch, olds, news)
@@ -109,8 +109,13 @@ def check_normalization(layer: Any, *, norm: Norm | str, rng: Any = 0, raises: b
 
 
 def _running(module: Any) -> dict[str, np.ndarray]:
-    names = {"mean": "running_mean", "var": "running_var"}
-    return {key: np.array(getattr(module, name), float) for key, name in names.items() if getattr(module, name, None) is not None}
+    """The layer's running values, as they are now."""
+    held = {"mean": getattr(module, "running_mean", None), "var": getattr(module, "running_var", None)}
+    return {key: np.array(_array(value), float) for key, value in held.items() if value is not None}
+
+
+def _array(value: Any) -> Any:
+    return value.detach().numpy() if hasattr(value, "detach") else value
 
 
 def _evaluate(expression: sp.Expr, values: dict[sp.Symbol, Any]) -> Any:

@@ -101,7 +101,7 @@ OPTIMIZERS = [
     _optimizer("momentum: old velocity used", simple.OldVelocity, "the old v in place of the new one"),
     _optimizer("RMSProp: eps inside the root", simple.RMSPropInside, "eps inside the square root"),
     _optimizer("RMSProp: average starts at 1", simple.StartsAtOne, "the state starting at 1, not 0"),
-    _optimizer("RMSProp: corrected as in Adam", simple.CorrectedRMSProp, "a bias correction of v that the rule does not have"),
+    _optimizer("RMSProp: corrected as in Adam", simple.CorrectedRMSProp, "that the rule does not have"),
     _optimizer("Adagrad: sum starts at 0.1", simple.StartsAtATenth, "start = 0.1, not 0"),
     _optimizer("Adagrad: forgets", simple.AdagradForgets, "another rule: rmsprop"),
     _optimizer("Lion: new momentum under the sign", simple.LionNewMoment, "the new m in place of the old one in c"),
@@ -145,8 +145,8 @@ ESTIMATORS = [
     _estimator("epochs, called subsets", lambda d: Loader(d, 25), "a draw depends on the one before", sampling="subset", batch=25),
     _estimator("heavy tails beside the full gradient", student(0.05), "the noise is not centered at the full gradient", known=False),
     Mutation(
-        "variance with n in place of n - 1", "check_variance_estimator", lambda seed: check_variance_estimator(lambda s: s.var(0), rng=seed),
-        "a division by n in place of n - 1",
+        "variance with n in place of n - 1", "check_variance_estimator",
+        lambda seed: check_variance_estimator(lambda s: s.var(0), rng=seed), "a division by n in place of n - 1",
     ),
     Mutation(
         "standard deviation for the variance", "check_variance_estimator",
