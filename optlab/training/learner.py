@@ -12,8 +12,15 @@ State = dict[str, np.ndarray]
 class Learner(Protocol):
     """A model, its optimizer and their state. Equal states and equal inputs give equal bits, for any number of threads."""
 
-    parameters: np.ndarray  #: every parameter, flat
-    gradient: np.ndarray  #: the mean gradient of the last step's batch, flat; weight decay is not in it
+    @property
+    def parameters(self) -> np.ndarray:
+        """Every parameter, flat."""
+        ...
+
+    @property
+    def gradient(self) -> np.ndarray:
+        """The mean gradient of the last step's batch, flat; weight decay is not in it."""
+        ...
 
     def step(self, inputs: np.ndarray, targets: np.ndarray, rate: float) -> tuple[float, int]:
         """One step of the optimizer on a batch, at this learning rate: the mean loss before the step, and how many were right."""

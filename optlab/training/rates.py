@@ -11,6 +11,20 @@ WARMUP = 20  #: one step in so many, unless given
 RISE = 25  #: one_cycle starts from the peak divided by this (Smith & Topin's ratio in common use)
 
 
+def is_open(schedule: Schedule | str | float) -> bool:
+    """Whether the schedule leaves its learning rate to be given.
+
+    >>> is_open("cosine"), is_open("cosine(peak=0.1)"), is_open(0.1)
+    (True, False, False)
+    """
+    return any(name in PEAKS for name in _free(schedules.as_schedule(schedule)))
+
+
+def _free(record: Schedule) -> list[str]:
+    """The parameters that have neither a value nor a default."""
+    return [str(p) for p, about in record.parameters.items() if p not in record.bound and about.default is None]
+
+
 def fitted(schedule: Schedule | str | float, *, steps: int, alpha: float | None = None, warmup: int | None = None) -> Schedule:
     """The schedule with what it leaves open filled in; what it binds itself stays.
 
@@ -31,7 +45,7 @@ def fitted(schedule: Schedule | str | float, *, steps: int, alpha: float | None 
     'warmup_cosine(peak=0.1, steps=1000, warmup=50)'
     """
     record = schedules.as_schedule(schedule)
-    free = [str(p) for p, about in record.parameters.items() if p not in record.bound and about.default is None]
+    free = _free(record)
     values: dict[str, object] = {}
     if alpha is not None:
         scaled = [name for name in free if name in PEAKS]

@@ -24,6 +24,8 @@ LARGEST_CLASS = 1000  #: more classes than this are a mistake
 class Feed(Protocol):
     """Batches by epoch, each a pure function of the seed, the epoch and the place."""
 
+    batch: int  #: samples in a batch
+
     @property
     def steps(self) -> int:
         """Batches in an epoch."""
