@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from optlab.ensemble.simulate import simulate
     from optlab.experiments.advise import advise
     from optlab.reporting.build import report
+    from optlab.reporting.grid import grid
     from optlab.reporting.theory import theory
     from optlab.symbols import sympify
     from optlab.training.train import train
@@ -34,6 +35,7 @@ _LAZY = {
     "predict": "optlab.ensemble.predict",
     "simulate": "optlab.ensemble.simulate",
     "advise": "optlab.experiments.advise",
+    "grid": "optlab.reporting.grid",
     "report": "optlab.reporting.build",
     "sympify": "optlab.symbols",
     "theory": "optlab.reporting.theory",
@@ -52,6 +54,7 @@ __all__ = [
     "data",
     "errors",
     "final_loss",
+    "grid",
     "norms",
     "predict",
     "problems",

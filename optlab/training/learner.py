@@ -38,6 +38,10 @@ class Learner(Protocol):
         """Go back to a state."""
         ...
 
+    def close(self) -> None:
+        """No more steps: let threads go."""
+        ...
+
     def weights(self) -> State:
         """The part of the state that ``evaluate`` depends on: copies, by name."""
         ...

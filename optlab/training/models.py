@@ -33,28 +33,31 @@ def _head(model: str) -> tuple[str, dict[str, Any]]:
     return head, options
 
 
-def build_model(model: Any, task: Task, dtype: str) -> Any:
-    """The model of this name or call, with as many inputs and classes as the task has; a model itself passes through.
+def build_model(model: Any, shape: tuple[int, ...], classes: int, dtype: str = "float32") -> Any:
+    """The model of this name or call, for inputs of this shape and so many classes; a model itself passes through.
 
     Raises UnknownNameError, or InputError where model and data do not fit.
+
+    >>> build_model("resnet8", (32, 32, 3), 10).parameter_count
+    75290
     """
-    from optlab import nn
+    from optlab.nn import models
 
     if not isinstance(model, str):
         return model
     head, options = _head(model)
-    features = int(np.prod(task.shape))
-    classes = len(task.classes)
+    features = int(np.prod(shape))
     try:
         if head in RESNETS:
-            if len(task.shape) != 3 or task.shape[0] != task.shape[1] or task.shape[2] != 3:
-                raise InputError(f"model {head} needs square images of three channels, and {task.name} has inputs of shape {task.shape}")
-            return nn.resnet(int(head.removeprefix("resnet")), **({"classes": classes, "side": task.shape[0], "dtype": dtype} | options))
+            if len(shape) != 3 or shape[0] != shape[1] or shape[2] != 3:
+                raise InputError(f"model {head} needs square images of three channels, and the inputs have shape {shape}")
+            sized: dict[str, Any] = {"classes": classes, "side": shape[0], "dtype": dtype}
+            return models.resnet(int(head.removeprefix("resnet")), **(sized | options))
         if head == "linear":
-            return nn.linear(**({"features": features, "dtype": dtype} | options))
+            return models.linear(**(dict[str, Any](features=features, dtype=dtype) | options))
         if "hidden" in options:
             options["hidden"] = tuple(np.atleast_1d(options["hidden"]).tolist())
-        return getattr(nn, head)(**({"features": features, "classes": classes, "dtype": dtype} | options))
+        return getattr(models, head)(**({"features": features, "classes": classes, "dtype": dtype} | options))
     except TypeError as error:
         raise InputError(f"model {model!r}: {str(error).replace('()', '')}") from None
 
@@ -97,6 +100,10 @@ class TrainerLearner:
         """Go back to a state."""
         self.trainer.restore(state)
 
+    def close(self) -> None:
+        """End the threads."""
+        self.trainer.close()
+
     def weights(self) -> State:
         """Parameters and the norms' running values."""
         held = self.trainer.state()
@@ -107,10 +114,11 @@ def make_learner(
     model: Any, rule: Rule, task: Task, *, batch: int, seed: int, dtype: str, threads: int | None, decay_all: bool
 ) -> tuple[TrainerLearner, str]:
     """The learner of a model on a task under a rule, and the text that names the model in results."""
-    from optlab import nn
+    from optlab.nn.models import Model
+    from optlab.nn.trainer import Trainer
 
-    built = build_model(model, task, dtype)
-    if not isinstance(built, nn.Model):
+    built = build_model(model, task.shape, len(task.classes), dtype)
+    if not isinstance(built, Model):
         raise InputError(f"model = {model!r} is no model: give a name ({', '.join(NAMES)}) or a model of optlab.nn")
     numbers = built.objective == "squared_error"
     if numbers == bool(task.classes) or (not numbers and built.outputs < len(task.classes)):
@@ -118,7 +126,7 @@ def make_learner(
         raise InputError(f"model {built.name} learns {wanted}, and {task.name} has {len(task.classes) or 'no'} classes")
     if built.dtype != dtype:
         raise InputError(f"model {built.name} is {built.dtype}, and dtype = {dtype} is asked for: make them agree")
-    trainer = nn.Trainer(built, rule, batch=batch, threads=threads, decay_norms=decay_all, rng=seed)
+    trainer = Trainer(built, rule, batch=batch, threads=threads, decay_norms=decay_all, rng=seed)
     return TrainerLearner(trainer), model if isinstance(model, str) else built.name
 
 

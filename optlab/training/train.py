@@ -54,6 +54,10 @@ class Training:
             self.learner.restore(self.learner.state() | last)
         return out
 
+    def close(self) -> None:
+        """Let the model's threads go."""
+        self.learner.close()
+
     def dataset(self, progress: Progress, last: dict[str, np.ndarray]) -> xr.Dataset:
         """What was measured by epoch, with the best and the last weights."""
         variables: dict[str, Any] = {}
@@ -178,7 +182,10 @@ def train(model: Any = "resnet20", *, resume: bool = False, test: bool = True, *
         if name not in known:
             raise UnknownNameError("option of train", name, sorted(known))
     prepared = prepare(model, **options)
-    out = prepared.run(resume, test)
+    try:
+        out = prepared.run(resume, test)
+    finally:
+        prepared.close()
     if prepared.loop.checkpoint is not None:
         prepared.loop.checkpoint.remove()
     return out

@@ -58,5 +58,8 @@ class Softmax:
         self.parameters, self.m, self.v, self.t = (state[k].copy() for k in ("parameters", "m", "v", "t"))
         self.t = int(self.t)
 
+    def close(self):
+        pass
+
     def weights(self):
         return {"parameters": self.parameters.copy()}
