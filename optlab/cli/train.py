@@ -30,7 +30,7 @@ def train(
         str, typer.Option(help="constant, cosine, warmup_cosine, one_cycle, ..., or a call; length and peak are filled in.")
     ] = "warmup_cosine",
     alpha: Annotated[
-        float | None, typer.Option(help="Learning rate: the schedule's largest (default: 0.1 where it leaves it open).", show_default=False)
+        float | None, typer.Option(help="Learning rate: that of a constant schedule, the largest of another.", show_default=False)
     ] = None,
     warmup: Annotated[int | None, typer.Option(help="Steps of the rise (default: a twentieth of the run).", show_default=False)] = None,
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 30,
@@ -77,7 +77,7 @@ def train(
         prepared = prepare(
             model, data=data, data_dir=data_dir, label=label, target=target, drop_missing=drop_missing, standardize=not raw,
             columns=None if columns is None else [name.strip() for name in columns.split(",")],
-            rule=rule, schedule=schedule, alpha=_alpha(schedule, alpha), warmup=warmup, epochs=epochs, batch=batch, rng=seed,
+            rule=rule, schedule=schedule, alpha=alpha, warmup=warmup, epochs=epochs, batch=batch, rng=seed,
             training=training, validation=validation, augment=augment, decay_all=decay_all, dtype=dtype, probe=probe, threads=threads,
             checkpoint=kept, progress=bar,
         )  # fmt: skip
@@ -92,13 +92,6 @@ def train(
     figure = _draw(run, out)
     _show(run, out, figure, json)
     return 0
-
-
-def _alpha(schedule: str, alpha: float | None) -> float | None:
-    """The usual learning rate where the schedule leaves it open and nobody gives one."""
-    from optlab.training.rates import is_open
-
-    return 0.1 if alpha is None and is_open(schedule) else alpha
 
 
 def _write(run: Any, out: Path) -> None:
@@ -135,6 +128,8 @@ def _show(run: Any, out: Path, figure: Path | None, json: bool) -> None:
         document |= {"epoch": run.epoch.values} | {name: run[name].values for name in MEANINGS if name in run}
         document |= {name: float(run[name]) for name in ("test_loss", "test_accuracy") if name in run}
         document |= {name: int(run[name]) for name in ("best_epoch", "diverged_at")}
+        if "coefficient" in run:
+            document["coefficients"] = dict(zip(map(str, run.column.values), run.coefficient.values.tolist(), strict=True))
         print_json(document | {"output": str(out), "figure": None if figure is None else str(figure)}, elapsed=run.attrs["elapsed"])
         return
     names = [name for name in MEANINGS if name in run and name not in ("gradient_trace", "gradient_square")]
@@ -143,6 +138,10 @@ def _show(run: Any, out: Path, figure: Path | None, json: bool) -> None:
     attrs = run.attrs
     title = f"{attrs['model']} on {attrs['data']}: {attrs['rule']}, {attrs['schedule']}, batch {attrs['batch']}"
     print_table(title, heads, rows, words=())
+    if "coefficient" in run:
+        print_table(
+            "coefficients", ("column", "value"), [(str(c), number(float(run.coefficient.sel(column=c)), 6)) for c in run.column.values]
+        )
     print(f"{attrs['outcome']}; {attrs['elapsed']:.0f} s; best epoch {int(run.best_epoch)}" + _test_line(run))
     print(f"wrote {out}" + (f" and {figure}" if figure else ""))
 

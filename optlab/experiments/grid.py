@@ -110,7 +110,8 @@ def run_grid(
     images = data_room.get(spec.data, folder=folder, label=spec.label)
     bench = _Bench(spec, images, store, threads, progress)
     settings = [Setting(m, r, s, a) for m in spec.models for r in spec.rules for s in spec.schedules for a in spec.rates]
-    for setting in settings:  # wrong names fail here, before any work
+    parameters = {model: bench.parameters(model) for model in spec.models}  # wrong names fail here, before any work
+    for setting in settings:
         rules.get(setting.rule)
         bench.schedule(setting, spec.epochs, spec.seeds[0])
     seeds = tuple(dict.fromkeys([*spec.seeds, *spec.final_seeds]))
@@ -125,7 +126,7 @@ def run_grid(
     tests = tuple(bench.test(finals[0].setting, seed, run) for seed, run in zip(seeds, finals[0].runs, strict=True))
     grid = Grid(
         spec, images.name, bench.sizes, tuple(entries), tuple(finals), baseline, tuple(difference(finals[0], e) for e in finals[1:]),
-        tests, {model: bench.parameters(model) for model in spec.models},
+        tests, parameters,
     )  # fmt: skip
     return grid, bench.run
 

@@ -20,6 +20,7 @@ from optlab.training.progress import Progress
 from optlab.training.task import Task
 
 SAVE_SECONDS = 60.0  #: between two writings of a checkpoint within an epoch
+EPOCH_SECONDS = 2.0  #: the same at the end of an epoch
 
 Tell = Callable[[int, int, str], None]  #: steps done, steps in all, what the last epoch gave
 
@@ -40,6 +41,7 @@ class Loop:
     probe: int = 8
     checkpoint: Checkpoint | None = None
     tell: Tell | None = None
+    saved: float = 0.0  #: when a checkpoint was last written, on the monotonic clock
 
     def run(self, resume: bool = False) -> Progress:
         """Train to the end; returns where it ended. Raises Interrupted, with the progress as its ``progress``, after Ctrl-C."""
@@ -49,8 +51,8 @@ class Loop:
                 self._epoch(progress, interrupts)
             stopped = interrupts.asked and not progress.done
         progress.state = self.learner.state()
+        kept = self._save(progress)
         if stopped:
-            kept = self._save(progress)
             where = f"epoch {progress.epoch} of {progress.epochs}, step {progress.step} of {self.task.feed.steps}"
             error = Interrupted(f"interrupted in {where}" + (f"; kept in {kept}: go on with --resume" if kept else "; nothing was kept"))
             error.progress = progress  # type: ignore[attr-defined]
@@ -70,7 +72,7 @@ class Loop:
 
     def _epoch(self, progress: Progress, interrupts: Interrupts) -> None:
         """Steps to the end of the epoch under way, or until interrupted or diverged."""
-        feed, learner, saved = self.task.feed, self.learner, time.monotonic()
+        feed, learner = self.task.feed, self.learner
         began, number = time.monotonic(), progress.epoch
         base, total = (number - 1) * feed.steps, self.epochs * feed.steps
         label = self._label(progress)
@@ -90,15 +92,11 @@ class Loop:
             if interrupts.asked:
                 progress.seconds[number - 1] += time.monotonic() - began
                 return
-            if time.monotonic() - saved > SAVE_SECONDS:
-                progress.state = learner.state()
-                self._save(progress)
-                saved = time.monotonic()
+            self._save_after(SAVE_SECONDS, progress)
         self._measure(progress)
         progress.seconds[number - 1] += time.monotonic() - began
         progress.epoch, progress.step, progress.sums = number + 1, 0, np.zeros_like(progress.sums)
-        progress.state = learner.state()
-        self._save(progress)
+        self._save_after(EPOCH_SECONDS, progress)
 
     def _measure(self, progress: Progress) -> None:
         """What there is to say after an epoch; the weights are kept if they are the best so far."""
@@ -129,6 +127,13 @@ class Loop:
             return ""
         accuracy, loss = progress.history["validation_accuracy"][row], progress.history["validation_loss"][row]
         return f"{accuracy:.1%} right" if self.task.classes else f"loss {loss:.4g}"
+
+    def _save_after(self, seconds: float, progress: Progress) -> None:
+        """Write the checkpoint if the last one is older than this."""
+        if self.checkpoint is not None and time.monotonic() - self.saved > seconds:
+            progress.state = self.learner.state()
+            self._save(progress)
+            self.saved = time.monotonic()
 
     def _save(self, progress: Progress) -> Any:
         if self.checkpoint is None:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from optlab.calls import parse_call
+from optlab.data.table_batches import TableBatches
 from optlab.errors import InputError, UnknownNameError
 from optlab.expressions import Rule
 from optlab.training.learner import State
@@ -99,6 +100,12 @@ class TrainerLearner:
     def restore(self, state: State) -> None:
         """Go back to a state."""
         self.trainer.restore(state)
+
+    def coefficients(self, feed: TableBatches) -> np.ndarray:
+        """Of a linear model: slopes (d,) and intercept in the units of the table, float64; of each output a column."""
+        weight, shift = (np.asarray(values, np.float64) for values in self.trainer.named().values())
+        slopes = weight / feed.deviation[:, None]
+        return np.vstack([slopes, shift - feed.mean @ slopes])
 
     def close(self) -> None:
         """End the threads."""

@@ -11,15 +11,6 @@ WARMUP = 20  #: one step in so many, unless given
 RISE = 25  #: one_cycle starts from the peak divided by this (Smith & Topin's ratio in common use)
 
 
-def is_open(schedule: Schedule | str | float) -> bool:
-    """Whether the schedule leaves its learning rate to be given.
-
-    >>> is_open("cosine"), is_open("cosine(peak=0.1)"), is_open(0.1)
-    (True, False, False)
-    """
-    return any(name in PEAKS for name in _free(schedules.as_schedule(schedule)))
-
-
 def _free(record: Schedule) -> list[str]:
     """The parameters that have neither a value nor a default."""
     return [str(p) for p, about in record.parameters.items() if p not in record.bound and about.default is None]

@@ -52,6 +52,7 @@ class Task:
     shape: tuple[int, ...]  #: of one input
     classes: tuple[str, ...]  #: names of the classes; none for numbers to predict
     sizes: dict[str, int]  #: training, validation, test
+    columns: tuple[str, ...] = ()  #: names of a table's features
 
 
 def image_task(
@@ -77,7 +78,7 @@ def table_task(
     fingerprint = _digest(content, kept, standardize, classify)
     sizes = {"training": table.n - kept, "validation": kept, "test": 0}
     name = f"{os.path.basename(table.path)}: {table.target_name}"
-    return Task(name, fingerprint, feed, feed.validation, None, (table.features.shape[1],), classes, sizes)
+    return Task(name, fingerprint, feed, feed.validation, None, (table.features.shape[1],), classes, sizes, table.names)
 
 
 def read_task(

@@ -24,7 +24,7 @@ def build(checkpoint, delay=0.0):
 
 
 def main(checkpoint, out, delay):
-    loop_module.SAVE_SECONDS = 0.02
+    loop_module.SAVE_SECONDS = loop_module.EPOCH_SECONDS = 0.02
     loop = build(checkpoint, float(delay))
     progress = loop.run(resume=True)
     np.savez(out, **{name: value for name, value in progress.arrays().items() if name != "seconds"})

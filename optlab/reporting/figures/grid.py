@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from optlab.experiments.grid import Entry, Grid
 from optlab.reporting.style import COLORS, color_of, new_figure
@@ -46,6 +47,7 @@ def draw_settings(grid: Grid) -> Figure:
         if k % columns == 0:
             ax.set_ylabel("validation accuracy, %")
         ax.set_xlabel("epoch")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     handles: list[Artist] = [
         Line2D([], [], color=COLORS[k % len(COLORS)], label=f"learning rate {rate:g}") for k, rate in enumerate(spec.rates)
     ]
@@ -70,5 +72,6 @@ def draw_finals(grid: Grid) -> Figure:
     if grid.baseline is not None:
         ax.axhline(100 * float(grid.baseline.best[0]), color="#7F7F7F", linewidth=0.9, label="best linear softmax")
     ax.set(xlabel="epoch", ylabel="validation accuracy, %")
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.legend(fontsize="small")
     return figure
