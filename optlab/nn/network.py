@@ -10,6 +10,7 @@ import numpy as np
 
 from optlab.expressions import Rule
 from optlab.nn import kernels
+from optlab.nn.compiling import Job, prepare
 from optlab.nn.kernels import SINK_MODES, SOURCE_MODES
 from optlab.nn.models import Layer, Model
 from optlab.nn.norm_maps import norm_maps
@@ -74,7 +75,23 @@ class Network:
         threads = range(team.threads)
         self.scratch = [self._new(max(s.places()["SCRATCH"] for s in shapes)) for _ in threads]
         self.products = [self._new(max(s.products for s in shapes)) for _ in threads]
+        self._prepare()
         self.work = [self._new(max(s.layer.taps**2 * s.layer.inputs * s.outputs for s in shapes)) for _ in threads]
+
+    def _prepare(self) -> None:
+        """Have all kernels compiled, those that take longest first."""
+        jobs: list[Job] = []
+        modules = {id(stage.module): stage.module for stage in self.stages}.values()
+        norms = {id(stage.norm): stage.norm for stage in self.stages}.values()
+        jobs += [(module, name, kernels.SIGNATURES[name]) for name in ("backward", "forward", "pack") for module in modules]
+        if self.pooling is not None:
+            jobs += [(self.pooling, name, kernels.SIGNATURES[f"pooling.{name}"]) for name in ("backward", "forward")]
+        names = ("after_forward", "after_backward", "from_running")
+        jobs += [(module, name, kernels.SIGNATURES[name]) for module in norms for name in names]
+        objective = "objective" if self.model.objective == "softmax_cross_entropy" else "objective.targets"
+        jobs.append((self.objective, "objective", kernels.SIGNATURES[objective]))
+        jobs += [(self.rule_module, name, kernels.SIGNATURES[name]) for name in ("advance", "look_ahead", "reduce")]
+        prepare(jobs, self.model.dtype)
 
     def _new(self, size: int) -> np.ndarray:
         return aligned(padded(size, ALIGNED) + ALIGNED, self.model.dtype)[:size]

@@ -200,14 +200,14 @@ class Trainer:
         self.team.close()
 
     def _read(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        images, labels = np.ascontiguousarray(images, self.model.dtype), np.asarray(labels)
+        images, labels = np.require(images, self.model.dtype, "CAW"), np.asarray(labels)
         if images.shape[1:] != self.model.image_shape or not 1 <= len(images) <= self.batch:
             shape = ", ".join(map(str, self.model.image_shape))
             raise InputError(f"images of shape {images.shape} do not fit: {self.model.name} takes (1 to {self.batch}, {shape})")
         if self.model.objective == "squared_error":
             if labels.size != len(images) * self.model.outputs:
                 raise InputError(f"targets of shape {labels.shape} do not fit {len(images)} rows and {self.model.outputs} outputs")
-            return images.ravel(), np.ascontiguousarray(labels, np.float64).ravel()
+            return images.ravel(), np.require(labels, np.float64, "CAW").ravel()
         if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
             raise InputError(f"labels of shape {labels.shape} and type {labels.dtype} do not fit: give {len(images)} whole numbers")
         if labels.min() < 0 or labels.max() >= self.model.outputs:
