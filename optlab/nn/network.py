@@ -20,6 +20,7 @@ from optlab.nn.shapes import ALIGNED, SHARDS, Shape, padded, shape_of, shard_siz
 if TYPE_CHECKING:
     from optlab.nn.trainer import Team
 
+Numbers = list[tuple[np.ndarray, np.ndarray]]  #: a rule's constants and scalars of a step, for filters and for norms' parameters
 _KEPT = ("first", "same", "down")
 
 
@@ -188,11 +189,11 @@ class Network:
 
     # ----------------------------------------------------------------------------------------------------------- backward
 
-    def gradients(self, images: np.ndarray, labels: np.ndarray, constants: list[np.ndarray], scalars: np.ndarray) -> tuple[float, int, int]:
+    def gradients(self, images: np.ndarray, labels: np.ndarray, numbers: Numbers) -> tuple[float, int, int]:
         """The same of a batch in training; its gradient comes into ``gradient``."""
         size = len(images) // int(np.prod(self.model.image_shape))
-        for part, (begin, end) in zip(constants, self._stretches(), strict=True):
-            self.rule_module.look_ahead(self.state, self.point, part, scalars, begin, end)
+        for (constants, scalars), (begin, end) in zip(numbers, self._stretches(), strict=True):
+            self.rule_module.look_ahead(self.state, self.point, constants, scalars, begin, end)
         self._forward(images, size, self.point, training=True)
         found = self._objective(size, labels)
         shards = self._shards(size)
@@ -260,7 +261,7 @@ class Network:
         if parts:
             self.team.run(len(parts), lambda p, t: work(*parts[p]))
 
-    def advance(self, constants: list[np.ndarray], scalars: np.ndarray) -> None:
+    def advance(self, numbers: Numbers) -> None:
         """The rule's step on every parameter."""
-        for part, (begin, end) in zip(constants, self._stretches(), strict=True):
-            self._over(begin, end, lambda b, e, part=part: self.rule_module.advance(self.state, self.gradient, part, scalars, b, e))
+        for pair, (begin, end) in zip(numbers, self._stretches(), strict=True):
+            self._over(begin, end, lambda b, e, pair=pair: self.rule_module.advance(self.state, self.gradient, *pair, b, e))
