@@ -59,6 +59,7 @@ def table_source(rule: Rule, printer: Printer) -> str:
     lines += [f"        {name_of(left)} = {printer(right)}" for left, right in low.program]
     lines += [f"        table[step, {i}] = {name_of(name)}" for i, name in enumerate(low.step_values)]
     lines += [f"        {name_of(name)} = {name_of(new)}" for name, new in low.carried_next.items()]
+    lines += [f"    carried[{i}] = {name_of(name)}" for i, name in enumerate(low.carried)]
     return "\n".join(lines) + "\n"
 
 

@@ -46,6 +46,13 @@ njit = partial(numba.njit, error_model="numpy")  # dividing by zero gives inf or
 SOURCE_MODES = {name: k for k, name in enumerate(("images", "active", "first", "same", "down", "kept"))}
 SINK_MODES = {name: k for k, name in enumerate(("nothing", "plain", "active", "kept", "same", "down"))}
 
+#: The arguments of every compiled function, a letter each (see ``compiling.py``).
+SIGNATURES = {
+    "forward": "iii rrrrrrr D r", "backward": "iiii rrrrrrrr D rr D rr i rr", "pack": "rirr", "pooling.forward": "iii rrrrrrr",
+    "pooling.backward": "iii rrrrr D r", "after_forward": "Did r iii rDDi", "after_backward": "Did r iii Drr", "from_running": "r iii rDi",
+    "objective": "ii rrI d rDDI", "objective.targets": "ii rrD d rDDI", "advance": "rrrrii", "look_ahead": "rrrrii", "reduce": "rrii",
+}  # fmt: skip
+
 _TAKES = {
     "images": "take_images(scratch, images, image)",
     "active": "take_active(scratch, before, slopes, image)",
@@ -63,26 +70,23 @@ _GIVES = {
 }
 
 
-def _choice(name: str, arguments: str, chosen: str, cases: dict[str, tuple[int, list[str]]]) -> str:
-    lines = ["@njit", f"def {name}({chosen}, {arguments}):"]
+def _cases(chosen: str, cases: dict[str, tuple[int, list[str]]]) -> list[str]:
+    lines = []
     for case, (mode, body) in cases.items():
-        lines += [f"    if {chosen} == {mode}:  # {case}", *(f"        {line}" for line in body)]
-    return "\n".join([*lines, "    return"]) + "\n"
+        lines += [f"if {chosen} == {mode}:  # {case}", *(f"    {line}" for line in body)]
+    return lines
 
 
-def _images(sources: set[str], sinks: set[str]) -> str:
-    """``take``, ``take_again`` and ``give``: the sources and sinks that a module serves."""
+def _marks(sources: set[str], sinks: set[str]) -> dict[str, list[str]]:
+    """The lines of the drivers that make the input, make it again, and pass its gradient on, for the sources and sinks of a module."""
     again = {"active", "images"} & sources | ({"kept"} if sources - {"active", "images"} else set())
     takes = {name: (SOURCE_MODES[name], [text]) for name, text in _TAKES.items()}
     gives = {name: (SINK_MODES[name], text) for name, text in _GIVES.items() if name in sinks}
-    return "\n\n".join(
-        [
-            f"NOTHING = {SINK_MODES['nothing']}\n",
-            _choice("take", "scratch, images, before, slopes, skip, kept, image", "source", {k: v for k, v in takes.items() if k in sources}),
-            _choice("take_again", "scratch, images, before, slopes, kept, image", "source", {k: v for k, v in takes.items() if k in again}),
-            _choice("give", "scratch, before, slopes, kept, upper, passed, totals, image", "sink", gives),
-        ]
-    )
+    return {
+        "take": _cases("source", {k: v for k, v in takes.items() if k in sources}),
+        "take again": _cases("source", {k: v for k, v in takes.items() if k in again}),
+        "give": _cases("sink", gives),
+    }
 
 
 def relu_source(printer: LanesPrinter) -> str:
@@ -113,13 +117,12 @@ def convolution_source(shape: Shape, dtype: str, slot: int, source: str | None, 
     layer, short = shape.layer, short_convolution(shape.tile, shape.layer.taps)
     a, g, ct = rounded(short.a), rounded(short.g), rounded(short.ct)
     constants = shape.constants() | {
-        "SLOT": slot, "A": a, "A_KEPT": transposed(a)[:: layer.stride], "G": g, "GT": transposed(g), "CT": ct, "C_MATRIX": transposed(ct),
+        "SLOT": slot, "NOTHING": SINK_MODES["nothing"], "A": a, "A_KEPT": transposed(a)[:: layer.stride], "G": g, "GT": transposed(g), "CT": ct, "C_MATRIX": transposed(ct),
     }  # fmt: skip
     own, before = norm_maps(layer.norm), None if source is None else norm_maps(source)
     parts = [
         relu_source(LanesPrinter()), template(TEMPLATES / "row_means.py"), own.source("own"), template(TEMPLATES / f"own_{own.groups}.py"),
-        *_source_parts(before), template(TEMPLATES / "images.py"), _images(sources, sinks),
-        *(template(TEMPLATES / f"{name}.py") for name in ("weights", "convolution")),
+        *_source_parts(before), template(TEMPLATES / "images.py"), template(TEMPLATES / "weights.py"), fill(template(TEMPLATES / "convolution.py"), _marks(sources, sinks)),
     ]  # fmt: skip
     return _text(f"layers of {layer.inputs} to {layer.outputs} channels", dtype, constants, parts)
 
@@ -134,7 +137,7 @@ def pooling_source(layer: Layer, side: int, norm: str, dtype: str, slot: int, so
     }  # fmt: skip
     parts = [
         relu_source(LanesPrinter()), template(TEMPLATES / "row_means.py"), *_source_parts(before), template(TEMPLATES / "images.py"),
-        _images({source}, {"kept"}), template(TEMPLATES / "pooling.py"),
+        fill(template(TEMPLATES / "pooling.py"), _marks({source}, {"kept"})),
     ]  # fmt: skip
     return _text(f"the mean over {side} x {side} pixels of {channels} channels", dtype, constants, parts)
 

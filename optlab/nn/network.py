@@ -10,6 +10,7 @@ import numpy as np
 
 from optlab.expressions import Rule
 from optlab.nn import kernels
+from optlab.nn.compiling import Job, prepare
 from optlab.nn.kernels import SINK_MODES, SOURCE_MODES
 from optlab.nn.models import Layer, Model
 from optlab.nn.norm_maps import norm_maps
@@ -19,6 +20,7 @@ from optlab.nn.shapes import ALIGNED, SHARDS, Shape, padded, shape_of, shard_siz
 if TYPE_CHECKING:
     from optlab.nn.trainer import Team
 
+Numbers = list[tuple[np.ndarray, np.ndarray]]  #: a rule's constants and scalars of a step, for filters and for norms' parameters
 _KEPT = ("first", "same", "down")
 
 
@@ -74,7 +76,23 @@ class Network:
         threads = range(team.threads)
         self.scratch = [self._new(max(s.places()["SCRATCH"] for s in shapes)) for _ in threads]
         self.products = [self._new(max(s.products for s in shapes)) for _ in threads]
+        self._prepare()
         self.work = [self._new(max(s.layer.taps**2 * s.layer.inputs * s.outputs for s in shapes)) for _ in threads]
+
+    def _prepare(self) -> None:
+        """Have all kernels compiled, those that take longest first."""
+        jobs: list[Job] = []
+        modules = {id(stage.module): stage.module for stage in self.stages}.values()
+        norms = {id(stage.norm): stage.norm for stage in self.stages}.values()
+        jobs += [(module, name, kernels.SIGNATURES[name]) for name in ("backward", "forward", "pack") for module in modules]
+        if self.pooling is not None:
+            jobs += [(self.pooling, name, kernels.SIGNATURES[f"pooling.{name}"]) for name in ("backward", "forward")]
+        names = ("after_forward", "after_backward", "from_running")
+        jobs += [(module, name, kernels.SIGNATURES[name]) for module in norms for name in names]
+        objective = "objective" if self.model.objective == "softmax_cross_entropy" else "objective.targets"
+        jobs.append((self.objective, "objective", kernels.SIGNATURES[objective]))
+        jobs += [(self.rule_module, name, kernels.SIGNATURES[name]) for name in ("advance", "look_ahead", "reduce")]
+        prepare(jobs, self.model.dtype)
 
     def _new(self, size: int) -> np.ndarray:
         return aligned(padded(size, ALIGNED) + ALIGNED, self.model.dtype)[:size]
@@ -171,11 +189,11 @@ class Network:
 
     # ----------------------------------------------------------------------------------------------------------- backward
 
-    def gradients(self, images: np.ndarray, labels: np.ndarray, constants: list[np.ndarray], scalars: np.ndarray) -> tuple[float, int, int]:
+    def gradients(self, images: np.ndarray, labels: np.ndarray, numbers: Numbers) -> tuple[float, int, int]:
         """The same of a batch in training; its gradient comes into ``gradient``."""
         size = len(images) // int(np.prod(self.model.image_shape))
-        for part, (begin, end) in zip(constants, self._stretches(), strict=True):
-            self.rule_module.look_ahead(self.state, self.point, part, scalars, begin, end)
+        for (constants, scalars), (begin, end) in zip(numbers, self._stretches(), strict=True):
+            self.rule_module.look_ahead(self.state, self.point, constants, scalars, begin, end)
         self._forward(images, size, self.point, training=True)
         found = self._objective(size, labels)
         shards = self._shards(size)
@@ -243,7 +261,7 @@ class Network:
         if parts:
             self.team.run(len(parts), lambda p, t: work(*parts[p]))
 
-    def advance(self, constants: list[np.ndarray], scalars: np.ndarray) -> None:
+    def advance(self, numbers: Numbers) -> None:
         """The rule's step on every parameter."""
-        for part, (begin, end) in zip(constants, self._stretches(), strict=True):
-            self._over(begin, end, lambda b, e, part=part: self.rule_module.advance(self.state, self.gradient, part, scalars, b, e))
+        for pair, (begin, end) in zip(numbers, self._stretches(), strict=True):
+            self._over(begin, end, lambda b, e, pair=pair: self.rule_module.advance(self.state, self.gradient, *pair, b, e))

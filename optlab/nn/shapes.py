@@ -15,6 +15,7 @@ from optlab.nn.models import Layer, Model
 TILES_AT_ONCE = 32  #: tiles of one chunk: their transforms stay in the second-level cache
 ROWS_AT_ONCE = 16  #: rows of a chunk of a linear layer
 SHARDS = 8  #: parts of a batch whose gradients are summed apart: the most threads that a step can use
+LINE = 16  #: numbers; one or two cache lines
 ALIGNED = 16  #: numbers; arrays and their parts begin on multiples of this
 
 
@@ -98,9 +99,14 @@ class Shape:
             "TILES_PER_IMAGE": self.tiles // self.unit, "ROWS_PER_CHUNK": self.tiles // self.unit // side,
             "K_VECTORS": kv, "K_BLOCKS": k // (kv * self.width), "C_VECTORS": cv, "C_BLOCKS": c // (cv * self.width),
             "TILES": split(self.tiles, self.rows(max(kv, cv))), "CHANNEL_TILES": split(self.layer.inputs, self.rows(kv)),
-            "BACK_AT": n2 * self.layer.inputs * k,
+            "C_STEP": self.step(c), "K_STEP": self.step(k), "BACK_AT": n2 * self.layer.inputs * k,
         }  # fmt: skip
         return values | self.places()
+
+    def step(self, channels: int) -> int:
+        """Numbers from one point of the transforms to the next: an odd number of cache lines, lest all points share a few sets of the cache."""
+        lines = -(-self.tiles * channels // LINE)
+        return (lines + 1 - lines % 2) * LINE
 
     def rows(self, vectors: int) -> int:
         """Rows of a register tile: one register is left for the number that meets them, one for each vector."""
@@ -111,8 +117,8 @@ class Shape:
         image, n2 = self.halo**2 * self.inputs, self.points**2
         sizes = {
             "PADDED_AT": image, "BACK_PADDED_AT": image, "SLOPE_AT": self.layer.side_after**2 * self.outputs,
-            "INPUT_AT": n2 * self.tiles * self.inputs, "GRADIENT_AT": n2 * self.tiles * self.outputs,
-            "PRODUCT_AT": n2 * self.tiles * max(self.inputs, self.outputs), "SUMS_AT": 2 * self.outputs,
+            "INPUT_AT": n2 * self.step(self.inputs), "GRADIENT_AT": n2 * self.step(self.outputs),
+            "PRODUCT_AT": n2 * self.step(max(self.inputs, self.outputs)), "SUMS_AT": 2 * self.outputs,
         }  # fmt: skip
         out, at = {}, 0
         for name, size in sizes.items():

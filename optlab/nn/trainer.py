@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from optlab import rules
-from optlab.codegen.rules import constants_of
 from optlab.ensemble.philox import read_seed
 from optlab.ensemble.plans import rule_plan
 from optlab.errors import InputError
@@ -116,15 +115,14 @@ class Trainer:
         self.team = Team(threads)
         self.network = Network(model, self.rule.unbound(), batch, self.team)
         self.layout = self.network.layout
-        self._plan = rule_plan(self.rule)
-        real = np.dtype(model.dtype)
-        whole = self.rule.with_(wd=0) if not decay_norms and "wd" in map(str, self.rule.parameters) else self.rule
-        self._constants = [np.array(constants_of(rule), real) for rule in (self.rule, whole)]
-        self._carried = np.array(self._plan.facts["carried"], np.float64)
+        undecayed = self.rule.with_(wd=0) if not decay_norms and "wd" in map(str, self.rule.parameters) else self.rule
+        self._plans = [rule_plan(self.rule), rule_plan(undecayed)]  # of the filters, and of the norms' parameters
+        self._constants = [plan.constants.astype(model.dtype) for plan in self._plans]
+        self._carried = np.array([plan.facts["carried"] for plan in self._plans], np.float64)
         self.steps = 0
         self.layout.start(self.parameters, read_seed(rng))
         self.layout.start_running(self.running)
-        for row, value in zip(self.states, self._plan.initial, strict=True):
+        for row, value in zip(self.states, self._plans[0].initial, strict=True):
             row[:] = value
 
     @property
@@ -160,9 +158,9 @@ class Trainer:
         images, labels = self._read(images, labels)
         if not rate >= 0:
             raise InputError(f"rate = {rate!r} must be a number of at least 0")
-        scalars = self._plan.scalars(float(rate), self.steps, self._carried).astype(self.model.dtype)
-        found = self.network.gradients(images, labels, self._constants, scalars)
-        self.network.advance(self._constants, scalars)
+        numbers = self._numbers(float(rate))
+        found = self.network.gradients(images, labels, numbers)
+        self.network.advance(numbers)
         self.steps += 1
         return Batch(*found)
 
@@ -199,15 +197,20 @@ class Trainer:
         """End the threads; the trainer takes no more steps."""
         self.team.close()
 
+    def _numbers(self, rate: float) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The rule's constants and the scalars of the next step, for the filters and for the norms' parameters."""
+        scalars = [plan.scalars(rate, self.steps, row).astype(self.model.dtype) for plan, row in zip(self._plans, self._carried, strict=True)]
+        return list(zip(self._constants, scalars, strict=True))
+
     def _read(self, images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        images, labels = np.ascontiguousarray(images, self.model.dtype), np.asarray(labels)
+        images, labels = np.require(images, self.model.dtype, "CAW"), np.asarray(labels)
         if images.shape[1:] != self.model.image_shape or not 1 <= len(images) <= self.batch:
             shape = ", ".join(map(str, self.model.image_shape))
             raise InputError(f"images of shape {images.shape} do not fit: {self.model.name} takes (1 to {self.batch}, {shape})")
         if self.model.objective == "squared_error":
             if labels.size != len(images) * self.model.outputs:
                 raise InputError(f"targets of shape {labels.shape} do not fit {len(images)} rows and {self.model.outputs} outputs")
-            return images.ravel(), np.ascontiguousarray(labels, np.float64).ravel()
+            return images.ravel(), np.require(labels, np.float64, "CAW").ravel()
         if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
             raise InputError(f"labels of shape {labels.shape} and type {labels.dtype} do not fit: give {len(images)} whole numbers")
         if labels.min() < 0 or labels.max() >= self.model.outputs:

@@ -13,7 +13,7 @@ from optlab.codegen.tracing import traced
 
 
 # --- template ---
-def product(left, left_at, width, right, right_at, inner, blocks, vectors, out, out_at):
+def product(left, left_at, left_step, width, right, right_at, inner, blocks, vectors, out, out_at, out_step):
     """out[p, t, :] = left[p, t, :] @ right[p] for every point p and tile t, in register tiles; ``right`` in blocks of columns."""
     lanes, across = vectors * WIDTH, blocks * vectors * WIDTH
 
@@ -24,7 +24,7 @@ def product(left, left_at, width, right, right_at, inner, blocks, vectors, out, 
             begin += rows * times
 
     def tile(p, t, b, rows):
-        start, weights = left_at + (p * T + t) * width, right_at + (p * blocks + b) * (inner * lanes)
+        start, weights = left_at + p * left_step + t * width, right_at + (p * blocks + b) * (inner * lanes)
 
         def add(i, *sums):
             weight = [load(right, weights + i * lanes + v * WIDTH, WIDTH) for v in range(vectors)]
@@ -35,7 +35,7 @@ def product(left, left_at, width, right, right_at, inner, blocks, vectors, out, 
             return out
 
         sums = repeat(left, inner, add, tuple(zeros(left, WIDTH, F) for _ in range(rows * vectors)))
-        place = out_at + (p * T + t) * across + b * lanes
+        place = out_at + p * out_step + t * across + b * lanes
         for r in range(rows):
             for v in range(vectors):
                 store(out, place + (r * across + v * WIDTH), sums[r * vectors + v])
@@ -46,13 +46,13 @@ def product(left, left_at, width, right, right_at, inner, blocks, vectors, out, 
 @traced
 def multiply(scratch, packed):
     """The products of the forward pass: transformed inputs by transformed weights."""
-    product(scratch, INPUT_AT, CP, packed, 0, C, K_BLOCKS, K_VECTORS, scratch, PRODUCT_AT)
+    product(scratch, INPUT_AT, C_STEP, CP, packed, 0, C, K_BLOCKS, K_VECTORS, scratch, PRODUCT_AT, K_STEP)
 
 
 @traced
 def multiply_back(scratch, packed):
     """The products of the backward pass for the input: transformed gradients by transposed weights."""
-    product(scratch, GRADIENT_AT, KP, packed, BACK_AT, K, C_BLOCKS, C_VECTORS, scratch, PRODUCT_AT)
+    product(scratch, GRADIENT_AT, K_STEP, KP, packed, BACK_AT, K, C_BLOCKS, C_VECTORS, scratch, PRODUCT_AT, C_STEP)
 
 
 @traced
@@ -70,10 +70,10 @@ def correlate(scratch, sums):
         place = (p * C + c) * KP + b * lanes
 
         def add(t, *totals):
-            gradient = [load(scratch, GRADIENT_AT + (p * T + t) * KP + b * lanes + v * WIDTH, WIDTH) for v in range(K_VECTORS)]
+            gradient = [load(scratch, GRADIENT_AT + p * K_STEP + t * KP + b * lanes + v * WIDTH, WIDTH) for v in range(K_VECTORS)]
             out = []
             for r in range(rows):
-                number = load(scratch, INPUT_AT + (p * T + t) * CP + c + r, 1)
+                number = load(scratch, INPUT_AT + p * C_STEP + t * CP + c + r, 1)
                 out += [fma(number, gradient[v], totals[r * K_VECTORS + v]) for v in range(K_VECTORS)]
             return out
 
@@ -103,7 +103,7 @@ def transform_input(scratch, q, chunk):
         place = INPUT_AT + t * CP + v * WIDTH
         for a, row in enumerate(both_axes(CT, table)):
             for b, value in enumerate(row):
-                store(scratch, place + (a * POINTS + b) * (T * CP), value)
+                store(scratch, place + (a * POINTS + b) * C_STEP, value)
 
     over_tiles(scratch, q, chunk, lambda t, i, j: repeat(scratch, CP // WIDTH, lambda v: one(t, i, j, v)))
 
@@ -119,7 +119,7 @@ def transform_gradient(scratch, q, chunk):
         place = GRADIENT_AT + t * KP + v * WIDTH
         for a, row in enumerate(sparse_axes(A, table)):
             for b, value in enumerate(row):
-                store(scratch, place + (a * POINTS + b) * (T * KP), spread_zero(value, scratch))
+                store(scratch, place + (a * POINTS + b) * K_STEP, spread_zero(value, scratch))
 
     over_tiles(scratch, q, chunk, lambda t, i, j: repeat(scratch, KP // WIDTH, lambda v: one(t, i, j, v)))
 
@@ -140,11 +140,11 @@ def no_gradient(scratch, q):
 
     def one(t, v):
         for p in range(POINTS * POINTS):
-            store(scratch, GRADIENT_AT + (p * T + t) * KP + v * WIDTH, zeros(scratch, WIDTH, F))
+            store(scratch, GRADIENT_AT + p * K_STEP + t * KP + v * WIDTH, zeros(scratch, WIDTH, F))
 
     def other(t, v):
         for p in range(POINTS * POINTS):
-            store(scratch, INPUT_AT + (p * T + t) * CP + v * WIDTH, zeros(scratch, WIDTH, F))
+            store(scratch, INPUT_AT + p * C_STEP + t * CP + v * WIDTH, zeros(scratch, WIDTH, F))
 
     over_tiles(scratch, q, 0, lambda t, i, j: repeat(scratch, KP // WIDTH, lambda v: one(t, v)))
     over_tiles(scratch, q, 0, lambda t, i, j: repeat(scratch, CP // WIDTH, lambda v: other(t, v)))
@@ -154,7 +154,7 @@ def no_gradient(scratch, q):
 def transform_output(scratch, result, image, q, chunk):
     def one(t, i, j, v):
         start = PRODUCT_AT + t * KP + v * WIDTH
-        table = [[load(scratch, start + (a * POINTS + b) * (T * KP), WIDTH) for b in range(POINTS)] for a in range(POINTS)]
+        table = [[load(scratch, start + (a * POINTS + b) * K_STEP, WIDTH) for b in range(POINTS)] for a in range(POINTS)]
         place = ((image * OUT + i * (TILE // STRIDE)) * OUT + j * (TILE // STRIDE)) * KP + v * WIDTH
         for a, row in enumerate(both_axes(A_KEPT, table)):
             for b, value in enumerate(row):
@@ -169,7 +169,7 @@ def transform_back(scratch, q, chunk):
 
     def one(t, i, j, v):
         start = PRODUCT_AT + t * CP + v * WIDTH
-        table = [[load(scratch, start + (a * POINTS + b) * (T * CP), WIDTH) for b in range(POINTS)] for a in range(POINTS)]
+        table = [[load(scratch, start + (a * POINTS + b) * C_STEP, WIDTH) for b in range(POINTS)] for a in range(POINTS)]
         place = BACK_PADDED_AT + (i * TILE * HALO + j * TILE) * CP + v * WIDTH
         for a, row in enumerate(both_axes(C_MATRIX, table)):
             for b, value in enumerate(row):
@@ -188,7 +188,8 @@ def forward(first, last, source, images, before, slopes, skip, kept, packed, res
         for chunk in range(CHUNKS):
             for q in range(many):
                 if chunk == 0:
-                    take(source, scratch, images, before, slopes, skip, kept, unit + q)
+                    image = unit + q
+                    "mark: take"
                 transform_input(scratch, q, chunk)
             multiply(scratch, packed)
             for q in range(many):
@@ -217,7 +218,8 @@ def backward(
             for q in range(many):
                 if chunk == 0:
                     own_gradient(scratch, gradient, result, back_slopes, own_totals, unit + q)
-                    take_again(source, scratch, images, before, slopes, kept, unit + q)
+                    image = unit + q
+                    "mark: take again"
                 transform_gradient(scratch, q, chunk)
                 transform_input(scratch, q, chunk)
             correlate(scratch, products)
@@ -228,5 +230,9 @@ def backward(
                         clear(scratch, BACK_PADDED_AT)
                     transform_back(scratch, q, chunk)
                     if chunk == CHUNKS - 1:
-                        give(sink, scratch, before, slopes, kept, upper, passed, totals, unit + q)
-    finish_weights(products, weights_gradient, place, work)
+                        image = unit + q
+                        "mark: give"
+    transform_products(products, work)
+    for row in range(TAPS * TAPS * C):
+        for k in range(K):
+            weights_gradient[place + row * K + k] = work[row * KP + k]

@@ -10,8 +10,7 @@ from optlab.codegen.tracing import traced
 @traced
 def average(scratch, pooled, image):
     def one(v):
-        add = lambda p, part: (part + load(scratch, PADDED_AT + p * CP + v * WIDTH, WIDTH),)
-        (part,) = repeat(scratch, H * H, add, (zeros(scratch, WIDTH, F),))
+        (part,) = repeat(scratch, H * H, lambda p, part: (part + load(scratch, p * CP + v * WIDTH, WIDTH),), (zeros(scratch, WIDTH, F),))
         store(pooled, image * CP + v * WIDTH, part * F(1 / (H * H)))
 
     repeat(scratch, CP // WIDTH, one)
@@ -30,7 +29,7 @@ def spread_out(scratch, pooled, image):
 def forward(first, last, source, images, before, slopes, skip, kept, pooled, scratch):
     """Images first .. last - 1: the input by its source, then its mean over the pixels."""
     for image in range(first, last):
-        take(source, scratch, images, before, slopes, skip, kept, image)
+        "mark: take"
         average(scratch, pooled, image)
 
 
@@ -39,4 +38,4 @@ def backward(first, last, sink, before, slopes, kept, upper, passed, totals, scr
     """The same images: ``upper`` is the gradient of the means; it passes through what the input's source did, into ``passed``."""
     for image in range(first, last):
         spread_out(scratch, upper, image)
-        give(sink, scratch, before, slopes, kept, upper, passed, totals, image)
+        "mark: give"

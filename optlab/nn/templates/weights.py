@@ -52,11 +52,3 @@ def pack(weights, place, packed, work):
                 start = ((p * K_BLOCKS + k // lk) * C + cb * lc) * lk + k % lk
                 for c in range(min(lc, C - cb * lc)):
                     packed[place + c] = packed[start + c * lk]
-
-
-@njit
-def finish_weights(products, weights_gradient, place, work):
-    transform_products(products, work)
-    for row in range(TAPS * TAPS * C):
-        for k in range(K):
-            weights_gradient[place + row * K + k] = work[row * KP + k]
