@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import xarray as xr
@@ -128,17 +128,49 @@ def prepare(
     return Training(spec, task, learner, Loop(learner, task, rates, epochs, probe, kept, progress))
 
 
-def train(model: Any = "resnet20", *, resume: bool = False, test: bool = True, **options: Any) -> xr.Dataset:
+class Options(TypedDict, total=False):
+    """The options of :func:`train` that :func:`prepare` takes; their defaults stand there."""
+
+    data: Any
+    data_dir: str | os.PathLike[str] | None
+    label: str | None
+    target: str | None
+    columns: Sequence[str] | None
+    drop_missing: bool
+    standardize: bool
+    rule: Rule | str
+    schedule: Schedule | str | float
+    alpha: float | None
+    warmup: int | None
+    epochs: int
+    batch: int
+    rng: Any
+    training: int | None
+    validation: int | None
+    augment: bool
+    decay_all: bool
+    probe: int
+    backend: str
+    dtype: str
+    threads: int | None
+    checkpoint: str | os.PathLike[str] | None
+    progress: Tell | None
+
+
+def train(model: Any = "resnet20", *, resume: bool = False, test: bool = True, **options: Unpack[Options]) -> xr.Dataset:
     """Train a model and return what was measured, by epoch.
 
     Parameters
     ----------
     model
-        ``"resnet20"`` and its family, ``"mlp"``, ``"softmax"`` for images; ``"linear"``, ``"logistic"``, ``"softmax"`` for tables; a call
-        such as ``"resnet20(norm=layer)"``; or a model of :mod:`optlab.nn`.
+        ``"resnet20"`` and its family, for images; ``"mlp"``, ``"logistic"`` (softmax regression) for images and tables; ``"linear"`` for
+        tables; a call such as ``"resnet20(norm=layer)"``; or a model of :mod:`optlab.nn`.
     data
         ``"cifar10"`` (its files in ``data_dir=`` or ``$OPTLAB_DATA``), ``"synthetic"``, images, a CSV file with ``target=``, a table, or a
         pair (features, targets). ``label=`` is what results are labeled with.
+    target, columns, drop_missing, standardize
+        Of a table: the column to predict, the features to use, whether to drop rows with missing cells, and to give features mean 0 and
+        deviation 1 (the default; ``coefficient`` is in the units of the table all the same).
     rule, schedule, alpha
         The optimizer; the schedule, whose length, warmup and peak are filled in from the run and ``alpha`` where it leaves them open.
     warmup
@@ -184,10 +216,9 @@ def train(model: Any = "resnet20", *, resume: bool = False, test: bool = True, *
     >>> run.coefficient.values.round(6).tolist()
     [3.0, 1.0]
     """
-    known = {"progress", "checkpoint", *(prepare.__kwdefaults__ or ())} - {"task"}
     for name in options:
-        if name not in known:
-            raise UnknownNameError("option of train", name, sorted(known))
+        if name not in Options.__annotations__:
+            raise UnknownNameError("option of train", name, sorted(Options.__annotations__))
     prepared = prepare(model, **options)
     try:
         out = prepared.run(resume, test)

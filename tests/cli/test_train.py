@@ -95,7 +95,7 @@ def test_ctrl_c_keeps_the_best_and_the_last_and_resume_goes_on(run, table):
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=120)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (130, ""), err
     assert err.startswith("optlab: interrupted in epoch")
     assert "--resume" in err
     assert err.count("\n") == 1
