@@ -67,7 +67,7 @@ def test_the_twins_are_derivatives(kind):
 
 
 def test_the_gradient_is_the_loss_s_own_slope():
-    """Central differences of optlab's own loss in float64, one coordinate of every parameter of a residual network; steps short enough for no rectifier to switch."""
+    """Central differences of optlab's own loss in float64, steps too short for rectifiers to switch."""
     trainer, images, labels = drawn(nn.resnet(8, dtype="float64", side=16), batch=11)
     trainer.step(images, labels, 0.0)
     found = {name: view.copy() for name, view in trainer.layout.named(trainer.gradient).items()}

@@ -89,7 +89,7 @@ def test_running_values_and_evaluation():
     more = np.random.default_rng(5).normal(size=(25, 16, 16, 3))
     classes = np.random.default_rng(6).integers(0, 10, 25)
     found = trainer.evaluate(more, classes)  # three batches, the last one of three images
-    logits, _, _ = resnet({name: view for name, view in trainer.named().items()}, "batch", more, 1, running)
+    logits, _, _ = resnet(trainer.named(), "batch", more, 1, running)
     assert abs(found.loss - cross_entropy(logits, classes)[0]) <= 1e-10
     assert (found.correct, found.images) == (int((logits.argmax(1) == classes).sum()), 25)
     assert all(np.array_equal(before[key], value) for key, value in trainer.state().items())

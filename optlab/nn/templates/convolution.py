@@ -92,7 +92,11 @@ def both_axes(matrix, rows):
 
 def over_tiles(array, q, chunk, body):
     """``body(t, row, column)``: the tiles of image q of the unit in this chunk, t in the chunk's order, row and column in tiles."""
-    repeat(array, ROWS_PER_CHUNK, lambda i: repeat(array, SIDE, lambda j: body(q * TILES_PER_IMAGE + i * SIDE + j, chunk * ROWS_PER_CHUNK + i, j)))
+    repeat(
+        array,
+        ROWS_PER_CHUNK,
+        lambda i: repeat(array, SIDE, lambda j: body(q * TILES_PER_IMAGE + i * SIDE + j, chunk * ROWS_PER_CHUNK + i, j)),
+    )
 
 
 @traced
@@ -113,9 +117,7 @@ def transform_gradient(scratch, q, chunk):
     def one(t, i, j, v):
         start = SLOPE_AT + (i * (TILE // STRIDE) * OUT + j * (TILE // STRIDE)) * KP + v * WIDTH
         kept = [a // STRIDE if a % STRIDE == 0 else None for a in range(TILE)]
-        table = [
-            [None if a is None or b is None else load(scratch, start + (a * OUT + b) * KP, WIDTH) for b in kept] for a in kept
-        ]
+        table = [[None if a is None or b is None else load(scratch, start + (a * OUT + b) * KP, WIDTH) for b in kept] for a in kept]
         place = GRADIENT_AT + t * KP + v * WIDTH
         for a, row in enumerate(sparse_axes(A, table)):
             for b, value in enumerate(row):
@@ -205,8 +207,9 @@ def backward(
 ):  # fmt: skip
     """The same images: from the gradient of the output (before its norm's backward pass) to those of weights and input.
 
-    The gradient of the input passes through what its source did (``sink``), into ``passed``, with its sums for the norm below in
-    ``totals``; ``upper`` is the gradient that a shortcut brings. The gradient of the weights goes to ``weights_gradient``, from ``place``.
+    The gradient of the input passes through what its source did (``sink``), into ``passed`` (which may be ``kept`` itself, or ``result``,
+    where it has their size), with its sums for the norm below in ``totals``; ``upper`` is the gradient that a shortcut brings. The
+    gradient of the weights goes to ``weights_gradient``, from ``place``.
     """
     clear(scratch, PADDED_AT)
     products[:] = 0
