@@ -55,7 +55,8 @@ SINK_MODES = {name: k for k, name in enumerate(("nothing", "plain", "active", "k
 SIGNATURES = {
     "forward": "iii rrrrrrr D r", "backward": "iiii rrrrrrrr D rr D rr i rr", "pack": "rirr", "pooling.forward": "iii rrrrrrr",
     "pooling.backward": "iii rrrrr D r", "after_forward": "Did r iii rDDi", "after_backward": "Did r iii Drr", "from_running": "r iii rDi",
-    "objective": "ii rrI d rDDI", "objective.targets": "ii rrD d rDDI", "advance": "rrrrii", "look_ahead": "rrrrii", "reduce": "rrii", "fill_normals": "Diiii",
+    "objective": "ii rrI d rDDI", "objective.targets": "ii rrD d rDDI", "advance": "rrrrii", "look_ahead": "rrrrii",
+    "reduce": "rrii", "fill_normals": "Diiii",
 }  # fmt: skip
 
 _TAKES = {

@@ -89,7 +89,7 @@ class Trainer:
     >>> trainer = nn.Trainer(nn.logistic(features=2, classes=2), "sgd", batch=4, threads=1)
     >>> images, labels = np.array([[1, 0], [0, 1], [2, 1], [0, 3]], np.float32), np.array([0, 1, 0, 1])
     >>> [round(trainer.step(images, labels, 0.5).loss, 3) for _ in range(3)]
-    [0.693, 0.5, 0.388]
+    [0.693, 0.463, 0.35]
     >>> trainer.evaluate(images, labels).correct
     4
     """
