@@ -124,7 +124,9 @@ def operations():
         return call
 
     network, seen = trainer.network, set()
-    named = [(f"{s.layer.inputs}-{s.layer.outputs}, {s.layer.side} x {s.layer.side}, stride {s.layer.stride}", s.module) for s in network.stages]
+    named = [
+        (f"{s.layer.inputs}-{s.layer.outputs}, {s.layer.side} x {s.layer.side}, stride {s.layer.stride}", s.module) for s in network.stages
+    ]
     parts = [(name, module, ("forward", "backward", "pack")) for name, module in named]
     parts += [("pooling", network.pooling, ("forward", "backward")), ("flat", network.rule_module, ("reduce", "advance"))]
     parts += [(f"norm {s.layer.norm}", s.norm, ("after_forward", "after_backward")) for s in network.stages]

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import binding, ir
 
 from optlab.codegen.lanes import Vector, VectorArray, types
 
 _WORD = ir.IntType(64)
 
 
-def repeat(like: Any, count: int, body: Callable[..., Any], carried: tuple[Any, ...] = ()) -> tuple[Any, ...]:
+binding.initialize_native_asmparser()
+
+
+def _hidden(builder: Any, count: int) -> Any:
+    """The number, out of LLVM's sight, which copies a loop's body as often as it is known to turn."""
+    return builder.asm(ir.FunctionType(_WORD, [_WORD]), "", "=r,0", [ir.Constant(_WORD, count)], False)
+
+
+def repeat(like: Any, count: int, body: Callable[..., Any], carried: tuple[Any, ...] = (), *, long: bool = False) -> tuple[Any, ...]:
     """Run ``carried = body(i, *carried)`` for i = 0 .. count - 1 and return the last ``carried``.
 
     Parameters
@@ -23,6 +31,9 @@ def repeat(like: Any, count: int, body: Callable[..., Any], carried: tuple[Any, 
         How often, at least once; known while the code is written.
     body
         Takes the turn's number and the carried values, returns as many new ones of the same types (or None, if it carries nothing).
+
+    long
+        Whether the body is so long that machine code should hold it once, however often it turns.
 
     >>> repeat(0.0, 4, lambda i, total: (total + i,), (10,))
     (16,)
@@ -51,6 +62,7 @@ def repeat(like: Any, count: int, body: Callable[..., Any], carried: tuple[Any, 
     for slot, item in zip(slots, new, strict=True):
         slot.add_incoming(item.value, builder.block)
     done = builder.append_basic_block("done")
-    builder.cbranch(builder.icmp_unsigned("<", following, ir.Constant(_WORD, count)), turn, done)
+    end = _hidden(builder, count) if long else ir.Constant(_WORD, count)
+    builder.cbranch(builder.icmp_unsigned("<", following, end), turn, done)
     builder.position_at_end(done)
     return tuple(new)

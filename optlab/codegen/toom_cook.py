@@ -58,9 +58,7 @@ def short_convolution(outputs: int, taps: int) -> ShortConvolution:
     if n - 1 not in _POINTS and n > 1:
         raise UnsupportedError(f"no short convolution of {outputs} outputs and {taps} taps: outputs + taps - 1 must be at most 6")
     finite = [sp.Integer(0), *map(sp.Rational, _POINTS[n - 1][: n - 2])] if n > 1 else []
-    powers = {
-        width: sp.Matrix(n, width, lambda i, j: finite[i] ** j if i < n - 1 else int(j == width - 1)) for width in (outputs, taps, n)
-    }
+    powers = {width: sp.Matrix([[p**j for j in range(width)] for p in finite] + [[0] * (width - 1) + [1]]) for width in (outputs, taps, n)}
     ct, g = powers[n].inv().T, powers[taps].copy()
     for i in range(n):  # the last coefficient of each row of C' becomes 1, G takes the factor
         factor = next(ct[i, j] for j in reversed(range(n)) if ct[i, j] != 0)

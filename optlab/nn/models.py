@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from optlab.errors import InputError
@@ -125,10 +126,7 @@ def mlp(*, features: int, hidden: tuple[int, ...] = (256, 256), classes: int = 1
     """
     _checked(norm, dtype, features=features, classes=classes, **{f"hidden[{i}]": width for i, width in enumerate(hidden)})
     widths = (features, *hidden)
-    layers = [
-        Layer(f"hidden{i}", a, b, norm=norm, source="active" if i else "images")
-        for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
-    ]
+    layers = [Layer(f"hidden{i}", a, b, norm=norm, source="active" if i else "images") for i, (a, b) in enumerate(pairwise(widths))]
     return Model("mlp", (*layers, Layer("output", widths[-1], classes, source="active" if hidden else "images")), dtype=dtype)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from optlab.codegen.rules import lowered
 from optlab.expressions import Rule
 from optlab.nn import kernels
 from optlab.nn.compiling import Job, prepare
@@ -16,6 +18,7 @@ from optlab.nn.models import Layer, Model
 from optlab.nn.norm_maps import norm_maps
 from optlab.nn.parameters import Layout, aligned
 from optlab.nn.shapes import ALIGNED, SHARDS, Shape, padded, shape_of, shard_size
+from optlab.symbols import theta
 
 if TYPE_CHECKING:
     from optlab.nn.trainer import Team
@@ -43,6 +46,13 @@ class Stage:
     images: np.ndarray | None = None  #: what a layer of given numbers reads, None: the batch
     kept: np.ndarray | None = None  #: its input, where a shortcut begins
     skip: np.ndarray | None = None  #: the input that is added to its own
+    passed: np.ndarray | None = None  #: where the gradient by its input goes (what is no longer needed may be overwritten)
+    gradient: np.ndarray | None = None  #: where that by its normalized result is found
+
+    @property
+    def by_rows(self) -> bool:
+        """Whether its norm's groups are the channels of one pixel."""
+        return norm_maps(self.layer.norm).groups == "rows"
 
 
 class Network:
@@ -54,14 +64,14 @@ class Network:
         self.shard = shard_size(model, batch)
         self.shards = -(-batch // self.shard)
         shapes = [shape_of(layer, model.dtype) for layer in model.layers]
-        self.slot = max(max(s.layer.side_after**2 * s.outputs for s in shapes), *(s.layer.side**2 * s.inputs for s in shapes[1:]), 1)
         self.rule_module = kernels.loaded(kernels.flat_source(rule, model.dtype))
-        self.objective = kernels.loaded(kernels.objective_source(model, self.slot))
+        self.objective = kernels.loaded(kernels.objective_source(model))
         size = self.layout.size
         self.state = self._new(size * (1 + len(rule.coordinate_states)))
-        self.gradient, self.partial, self.point = self._new(size), self._new(size * SHARDS), self._new(size)
+        self.gradient, self.partial = self._new(size), self._new(size * SHARDS)
+        self.looks = lowered(rule).point != theta
+        self.point = self._new(size) if self.looks else self.state[:size]
         self.running = aligned(self.layout.running_size, "float64")
-        self.upper, self.inner = self._new(batch * self.slot), self._new(batch * self.slot)
         self.none = self._new(ALIGNED)
         self.none64 = aligned(ALIGNED, "float64")
         self.pooling: ModuleType | None = None
@@ -70,6 +80,7 @@ class Network:
         for number, (layer, shape) in enumerate(zip(model.layers, shapes, strict=True)):
             stage, kept = self._stage(number, layer, shape, kept)
             self.stages.append(stage)
+        self._place_gradients()
         most = max(stage.shape.outputs for stage in self.stages) * 2
         self.sums, self.totals, self.own_totals = (aligned(batch * most, "float64") for _ in range(3))
         self.losses_of, self.hits = np.zeros(batch), np.zeros(batch, np.int64)
@@ -92,6 +103,7 @@ class Network:
         objective = "objective" if self.model.objective == "softmax_cross_entropy" else "objective.targets"
         jobs.append((self.objective, "objective", kernels.SIGNATURES[objective]))
         jobs += [(self.rule_module, name, kernels.SIGNATURES[name]) for name in ("advance", "look_ahead", "reduce")]
+        jobs.append((kernels.loaded(kernels.start_source()), "fill_normals", kernels.SIGNATURES["fill_normals"]))
         prepare(jobs, self.model.dtype)
 
     def _new(self, size: int) -> np.ndarray:
@@ -104,18 +116,15 @@ class Network:
         sink = "nothing" if source == "images" else "active"
         if source == "pooled":
             side, block = before.side_after, self._block(number - 1)
-            text = kernels.pooling_source(layer, side, before.norm, dtype, self.slot, block)
+            text = kernels.pooling_source(layer, side, before.norm, dtype, block)
             self.pooling, self.pool_source, self.pool_skip = kernels.loaded(text), block, kept
             self.pool_kept, images = self._new(self.batch * side**2 * layer.inputs), self._new(self.batch * layer.inputs)
             source, sink = "images", "plain"
         elif source in _KEPT:
             own, skip = self._new(self.batch * layer.side**2 * shape.inputs), kept
             sink = "same" if layer.stride == 1 else "down"
-        alike = [other for other in self.model.layers if (other.inputs, other.outputs, other.side, other.stride) == (layer.inputs, layer.outputs, layer.side, layer.stride)]
-        sources = {"images" if other.source == "pooled" else str(other.source) for other in alike}
-        sinks = {"images": "", "pooled": "plain", "active": "active"}
-        wanted = {sinks.get(other.source, "same" if other.stride == 1 else "down") for other in alike} - {""}
-        text = kernels.convolution_source(shape, dtype, self.slot, None if source == "images" else before.norm, sources, wanted)
+        sources, wanted = self._served(layer)
+        text = kernels.convolution_source(shape, dtype, None if source == "images" else before.norm, sources, wanted)
         rows, width = max(4, len(norm_maps(layer.norm).parameters)), shape.outputs
         stage = Stage(
             layer, shape, kernels.loaded(text), kernels.loaded(kernels.norm_source(layer.norm)), number, source, sink,
@@ -123,6 +132,28 @@ class Network:
             aligned(4 * width, "float64"), images, own, skip,
         )  # fmt: skip
         return stage, kept if own is None else own
+
+    def _served(self, layer: Layer) -> tuple[set[str], set[str]]:
+        """The sources and sinks of all layers of the same size and norm: one module serves them."""
+        same = [one for one in self.model.layers if replace(one, name="", source="active") == replace(layer, name="", source="active")]
+        sinks = {"images": "", "pooled": "plain", "active": "active"}
+        found = {sinks.get(one.source, "same" if one.stride == 1 else "down") for one in same} - {""}
+        return {"images" if one.source == "pooled" else str(one.source) for one in same}, found
+
+    def _place_gradients(self) -> None:
+        """Where the gradients go: over a layer's kept input, its result where that has the input's size, else into their own."""
+        above = self.logit_gradient = self._new(self.batch * self.stages[-1].shape.outputs)
+        for stage in reversed(self.stages):
+            stage.gradient = above
+            if stage.sink == "nothing":
+                continue
+            if stage.kept is not None:
+                stage.passed = stage.kept
+            else:
+                size = self.batch * stage.layer.side**2 * stage.shape.inputs
+                alike = stage.layer.stride == 1 and stage.sink == "active" and stage.shape.inputs == stage.shape.outputs
+                stage.passed = stage.result if alike else self._new(size)
+            above = self.pool_kept if stage.layer.source == "pooled" else stage.passed
 
     def _block(self, number: int) -> str:
         """How the shortcut over the block that ends with this layer reaches its end."""
@@ -154,14 +185,19 @@ class Network:
                 SOURCE_MODES[stage.source], given, before.result, before.slopes, self._or_none(stage.skip), self._or_none(stage.kept),
                 stage.packed, stage.result, self.sums,
             )  # fmt: skip
-            self.team.run(len(shards), lambda s, t, stage=stage, a=arguments: stage.module.forward(*shards[s], *a, self.scratch[t]))
+            self._run(stage.module.forward, shards, arguments)
             place, run_place = self.layout.norms[stage.number], self.layout.running[stage.number]
             width, many = stage.layer.outputs, stage.shape.outputs
             if training:
                 n = float(size * stage.layer.side_after**2)
-                stage.norm.after_forward(self.sums, size, n, weights, place, width, many, stage.slopes, stage.facts, self.running, run_place)
+                stage.norm.after_forward(
+                    self.sums, size, n, weights, place, width, many, stage.slopes, stage.facts, self.running, run_place
+                )
             else:
                 stage.norm.from_running(weights, place, width, many, stage.slopes, self.running, run_place)
+
+    def _run(self, function: Any, shards: list[tuple[int, int]], arguments: tuple[Any, ...]) -> None:
+        self.team.run(len(shards), lambda shard, thread: function(*shards[shard], *arguments, self.scratch[thread]))
 
     def _or_none(self, array: np.ndarray | None) -> np.ndarray:
         return self.none if array is None else array
@@ -172,12 +208,12 @@ class Network:
         arguments = (
             SOURCE_MODES[self.pool_source], self.none, before.result, before.slopes, self._or_none(self.pool_skip), self.pool_kept, pooled,
         )  # fmt: skip
-        self.team.run(len(shards), lambda s, t: forward(*shards[s], *arguments, self.scratch[t]))
+        self._run(forward, shards, arguments)
 
     def _objective(self, size: int, labels: np.ndarray) -> tuple[float, int, int]:
         last = self.stages[-1]
         self.objective.objective(
-            0, size, last.result, last.slopes, labels, 1 / size, self.upper, self.totals, self.losses_of, self.hits
+            0, size, last.result, last.slopes, labels, 1 / size, self.logit_gradient, self.totals, self.losses_of, self.hits
         )  # fmt: skip
         return float(self.losses_of[:size].sum()) / size, int(self.hits[:size].sum()), size
 
@@ -192,29 +228,21 @@ class Network:
     def gradients(self, images: np.ndarray, labels: np.ndarray, numbers: Numbers) -> tuple[float, int, int]:
         """The same of a batch in training; its gradient comes into ``gradient``."""
         size = len(images) // int(np.prod(self.model.image_shape))
-        for (constants, scalars), (begin, end) in zip(numbers, self._stretches(), strict=True):
-            self.rule_module.look_ahead(self.state, self.point, constants, scalars, begin, end)
+        if self.looks:
+            for pair, (begin, end) in zip(numbers, self._stretches(), strict=True):
+                self.rule_module.look_ahead(self.state, self.point, *pair, begin, end)
         self._forward(images, size, self.point, training=True)
         found = self._objective(size, labels)
         shards = self._shards(size)
         self.partial[self.layout.size * len(shards) :] = 0
-        mine, other = self.upper, self.inner  # the gradient of this layer's result, and that of its input
-        totals = self.totals
         for stage in reversed(self.stages):
-            before = self.stages[stage.number - 1]
-            rows = norm_maps(stage.layer.norm).groups == "rows"
-            if not rows:
-                self._after_backward(stage, size, totals)
-            into = mine if stage.kept is not None and stage.layer.stride else other
-            mine, into = (self.inner, self.upper) if stage.sink in ("same", "down") else (mine, other)
-            self._backward(stage, before, images, shards, mine, into)
-            if rows:
+            if not stage.by_rows:
+                self._after_backward(stage, size, self.totals)
+            self._backward(stage, images, shards)
+            if stage.by_rows:
                 self._after_backward(stage, size, self.own_totals)
-            mine, other = into, mine
-            totals = self.totals
             if stage.layer.source == "pooled":
-                self._unpool(shards, before)
-                mine, other = self.upper, self.inner
+                self._unpool(shards, stage)
         self._reduce()
         return found
 
@@ -224,15 +252,14 @@ class Network:
             stage.shape.outputs, stage.facts, stage.back, self.gradient,
         )  # fmt: skip
 
-    def _backward(
-        self, stage: Stage, before: Stage, images: np.ndarray, shards: list[tuple[int, int]], mine: np.ndarray, into: np.ndarray
-    ) -> None:
-        given = images if stage.images is None else stage.images
-        rows = norm_maps(stage.layer.norm).groups == "rows"
+    def _backward(self, stage: Stage, images: np.ndarray, shards: list[tuple[int, int]]) -> None:
+        given, before = images if stage.images is None else stage.images, self.stages[stage.number - 1]
         source = "kept" if stage.kept is not None else stage.source
+        upper = self.none if stage.kept is None else self.stages[stage.number + 1].gradient
         first = (
             SOURCE_MODES[source], SINK_MODES[stage.sink], given, before.result, before.slopes, self._or_none(stage.kept), stage.packed,
-            stage.result, stage.slopes if rows else stage.back, mine, self.own_totals, self.upper, into, self.totals,
+            stage.result, stage.slopes if stage.by_rows else stage.back, stage.gradient, self.own_totals, upper,
+            self._or_none(stage.passed), self.totals,
         )  # fmt: skip
         place, size = self.layout.weights[stage.number], self.layout.size
 
@@ -242,11 +269,11 @@ class Network:
 
         self.team.run(len(shards), work)
 
-    def _unpool(self, shards: list[tuple[int, int]], before: Stage) -> None:
+    def _unpool(self, shards: list[tuple[int, int]], stage: Stage) -> None:
         assert self.pooling is not None
-        backward = self.pooling.backward
-        arguments = (SINK_MODES["kept"], before.result, before.slopes, self.pool_kept, self.inner, self.upper, self.totals)
-        self.team.run(len(shards), lambda s, t: backward(*shards[s], *arguments, self.scratch[t]))
+        backward, before = self.pooling.backward, self.stages[stage.number - 1]
+        arguments = (SINK_MODES["kept"], before.result, before.slopes, self.pool_kept, stage.passed, self.pool_kept, self.totals)
+        self._run(backward, shards, arguments)
 
     def _stretches(self) -> list[tuple[int, int]]:
         return [(0, self.layout.decayed), (self.layout.decayed, self.layout.size)]
@@ -264,4 +291,7 @@ class Network:
     def advance(self, numbers: Numbers) -> None:
         """The rule's step on every parameter."""
         for pair, (begin, end) in zip(numbers, self._stretches(), strict=True):
-            self._over(begin, end, lambda b, e, pair=pair: self.rule_module.advance(self.state, self.gradient, *pair, b, e))
+            self._over(begin, end, partial(self._advance, pair))
+
+    def _advance(self, pair: tuple[np.ndarray, np.ndarray], begin: int, end: int) -> None:
+        self.rule_module.advance(self.state, self.gradient, *pair, begin, end)

@@ -119,7 +119,9 @@ def _channels(norm: Any, back: Any, named: dict[sp.Symbol, sp.Expr], settings: s
     whole = [_powers_to_moments((x + pivot) ** power, shifted | {0: count}) for power in powers]
     over_lanes.append(lanes.function("NORM_unshifted", [*shifted.values(), pivot, count], [], whole, "sums of powers of x, from x - pivot"))
     scalars = [
-        scalar.function("NORM_finish", [*moments.values(), *parameters], [*found, scale], [*reductions, *forward], "slope, shift of y, xhat"),
+        scalar.function(
+            "NORM_finish", [*moments.values(), *parameters], [*found, scale], [*reductions, *forward], "slope, shift of y, xhat"
+        ),
         scalar.function("NORM_given", [*reductions, *parameters], [scale], forward, "the same of given reductions"),
         scalar.function(
             "NORM_backward", [*reductions, *sums, n, *parameters], [scale], [*_linear(slope, dy, x), *gradients], "of dy, of x, the rest"
@@ -144,9 +146,7 @@ def _rows(norm: Any, back: Any, named: dict[sp.Symbol, sp.Expr], settings: str) 
     """A group is the channels of one pixel: ordered means and maps, all over lanes."""
     lanes = LanesPrinter()
     parameters, reductions = list(norm.parameters), [left for left, _ in norm.reductions]
-    parts = [
-        lanes.function(f"NORM_integrand_{k}", [x, *reductions[:k]], [], [h]) for k, (_, h) in enumerate(norm.reductions)
-    ]
+    parts = [lanes.function(f"NORM_integrand_{k}", [x, *reductions[:k]], [], [h]) for k, (_, h) in enumerate(norm.reductions)]
     scale = (sigma, norm.scale.xreplace(named))
     parts.append(lanes.function("NORM_row", reductions, [scale], _linear(norm.normalized, x), "xhat is the first times x, plus the second"))
     parts.append(lanes.function("NORM_output", [xhat, *parameters], [], [norm.output]))
@@ -168,9 +168,7 @@ def _rows(norm: Any, back: Any, named: dict[sp.Symbol, sp.Expr], settings: str) 
         f"NORM_PARAMETERS, NORM_MEANS = {len(parameters)}, {len(names)}\n",
     ]
     text = "\n\n".join([settings, lanes.helpers(), *(_as_tuple(part) for part in parts), order, *tuples])
-    return NormMaps(
-        "rows", tuple(map(str, parameters)), tuple(int(norm.parameters[p]) for p in parameters), (), 0, len(integrands), text
-    )
+    return NormMaps("rows", tuple(map(str, parameters)), tuple(int(norm.parameters[p]) for p in parameters), (), 0, len(integrands), text)
 
 
 def _as_tuple(text: str) -> str:

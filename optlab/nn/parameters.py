@@ -11,8 +11,8 @@ from functools import cache
 
 import numpy as np
 
-from optlab.ensemble.philox import fill_normals, stream_key
-from optlab.ensemble.purposes import Purpose
+from optlab.ensemble.philox import stream_key
+from optlab.nn import kernels
 from optlab.nn.models import Layer, Model
 from optlab.nn.norm_maps import norm_maps
 from optlab.nn.shapes import ALIGNED, padded
@@ -72,13 +72,13 @@ class Layout:
 
     def start(self, buffer: np.ndarray, seed: int) -> None:
         """Fill the buffer: filters normal by their fan-in (or zero), from stream ``seed``; norm parameters from their records."""
-        key = stream_key(seed, "parameters")
+        key = [int(word) for word in stream_key(seed, "parameters")]
         buffer[:] = 0
         for number, (layer, at, norm) in enumerate(zip(self.model.layers, self.weights, self.norms, strict=True)):
             if self.model.start == "he_normal":
-                drawn = np.empty((1, padded(layer.weights, 4)), np.float64)
-                fill_normals(drawn, int(Purpose.INITIALIZATION), *key, np.uint64(number))
-                buffer[at : at + layer.weights] = drawn[0, : layer.weights] * deviation(layer)
+                drawn = np.empty(padded(layer.weights, 4), np.float64)
+                kernels.loaded(kernels.start_source()).fill_normals(drawn, number, len(drawn) // 4, *key)
+                buffer[at : at + layer.weights] = drawn[: layer.weights] * deviation(layer)
             maps = norm_maps(layer.norm)
             for k, value in enumerate(maps.starts):
                 buffer[norm + k * layer.outputs : norm + (k + 1) * layer.outputs] = value
@@ -100,6 +100,3 @@ def _deviation(fan_in: int) -> float:
 def deviation(layer: Layer) -> float:
     """The standard deviation that the layer's weights start with."""
     return _deviation(layer.inputs * layer.taps**2)
-
-
-

@@ -104,7 +104,7 @@ class Shape:
         return values | self.places()
 
     def step(self, channels: int) -> int:
-        """Numbers from one point of the transforms to the next: an odd number of cache lines, lest all points share a few sets of the cache."""
+        """Numbers from one point of the transforms to the next: an odd number of lines, lest all share a few sets of the cache."""
         lines = -(-self.tiles * channels // LINE)
         return (lines + 1 - lines % 2) * LINE
 

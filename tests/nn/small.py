@@ -5,6 +5,13 @@ import numpy as np
 from optlab import nn
 from tests.oracles import network as twin
 
+RESNET = nn.resnet(14, dtype="float64")  #: compiled once for all tests of whole networks
+
+
+def perceptron(kind="batch"):
+    """Widths that are no whole vectors."""
+    return nn.mlp(features=20, hidden=(17,), norm=kind, dtype="float64")
+
 
 def drawn(model, *, batch, threads=1, seed=0, rule="sgd", images=None, **options):
     """(trainer, images, labels): parameters of norms away from where they start, so that each matters."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from optlab import nn
-from tests.nn.small import by_hand, drawn, exact, furthest
+from tests.nn.small import RESNET, by_hand, drawn, exact, furthest, perceptron
 from tests.oracles import network as twin
 
 KINDS = ("batch", "layer", "rms", "none")
@@ -22,26 +22,16 @@ def hold(trainer, images, labels, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_perceptron_with_every_norm(kind):
     """Widths that are no whole vectors, and a batch that is no whole chunk."""
-    hold(*drawn(nn.mlp(features=20, hidden=(24, 17), norm=kind, dtype="float64"), batch=37), kind)
+    hold(*drawn(perceptron(kind), batch=37), kind)
 
 
-@pytest.mark.parametrize(
-    ("kind", "dtype"),
-    [
-        ("batch", "float64"),
-        *(pytest.param(kind, "float64", marks=pytest.mark.slow) for kind in KINDS[1:]),
-        pytest.param("batch", "float32", marks=pytest.mark.slow),
-        pytest.param("layer", "float32", marks=pytest.mark.slow),
-    ],
-)
-def test_a_residual_network(kind, dtype):
-    hold(*drawn(nn.resnet(8, norm=kind, dtype=dtype, side=16), batch=11), kind)
+def test_a_residual_network():
+    """Stages of three sizes of tile, images in several chunks and several images in one, shortcuts of both kinds."""
+    hold(*drawn(RESNET, batch=9), "batch")
 
 
-@pytest.mark.slow
-def test_a_network_with_plain_shortcuts_and_chunks_of_an_image():
-    """Fourteen layers: blocks whose shortcut is the input itself, in stages of three sizes of tile."""
-    hold(*drawn(nn.resnet(14, dtype="float64"), batch=9), "batch")
+def test_a_residual_network_in_single_precision_normalized_by_rows():
+    hold(*drawn(nn.resnet(8, norm="layer", side=16), batch=11), "layer")
 
 
 def test_linear_models():
@@ -54,21 +44,21 @@ def test_linear_models():
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_twins_are_derivatives(kind):
     """Central differences of the hand-written loss, in a few directions."""
-    trainer, images, labels = drawn(nn.mlp(features=20, hidden=(24, 17), norm=kind, dtype="float64"), batch=37)
+    trainer, images, labels = drawn(perceptron(kind), batch=37)
     _, gradient, _ = by_hand(trainer, images, labels, kind)
     rng, named = np.random.default_rng(2), exact(trainer)
     for name, value in gradient.items():
         direction = rng.normal(size=value.shape)
         losses = []
         for step in (1e-6, -1e-6):
-            logits, _, _ = twin.perceptron(named | {name: named[name] + step * direction}, kind, images, 2)
+            logits, _, _ = twin.perceptron(named | {name: named[name] + step * direction}, kind, images, 1)
             losses.append(twin.cross_entropy(logits, labels)[0])
         assert abs((losses[0] - losses[1]) / 2e-6 - np.sum(value * direction)) <= 1e-6 * max(1, np.abs(value).sum())
 
 
 def test_the_gradient_is_the_loss_s_own_slope():
-    """Central differences of optlab's own loss in float64, one coordinate of every parameter of a residual network; steps short enough for no rectifier to switch."""
-    trainer, images, labels = drawn(nn.resnet(8, dtype="float64", side=16), batch=11)
+    """Central differences of optlab's own loss in float64, steps too short for rectifiers to switch."""
+    trainer, images, labels = drawn(RESNET, batch=9)
     trainer.step(images, labels, 0.0)
     found = {name: view.copy() for name, view in trainer.layout.named(trainer.gradient).items()}
     for name, view in trainer.named().items():

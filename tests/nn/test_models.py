@@ -35,7 +35,7 @@ def test_the_flat_buffer_holds_every_parameter_once(model):
 
 
 def test_weights_start_normal_by_their_fan_in():
-    """The standard deviation of 2.4 to 37 thousand drawn numbers; a false alarm (six standard errors) has probability 2e-9 each, 2 of them."""
+    """The standard deviation of 2304 and 36864 drawn numbers, to 6.5 standard errors: a false alarm has probability 1e-10 each."""
     layout = Layout(nn.resnet20())
     one, other = np.zeros(layout.size), np.zeros(layout.size)
     layout.start(one, 7)
@@ -43,7 +43,7 @@ def test_weights_start_normal_by_their_fan_in():
     named = layout.named(one)
     for name, fan_in in (("stage1.block1.conv1.weight", 144), ("stage3.block2.conv2.weight", 576)):
         view = named[name]
-        assert abs(view.std() / np.sqrt(2 / fan_in) - 1) < 6 / np.sqrt(2 * view.size)
+        assert abs(view.std() / np.sqrt(2 / fan_in) - 1) < 6.5 / np.sqrt(2 * view.size)
         assert not np.array_equal(view, layout.named(other)[name])
     assert np.all(named["stem.gamma"] == 1)
     assert np.all(named["stem.beta"] == 0)

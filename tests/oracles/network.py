@@ -59,8 +59,6 @@ def norm_back(kind, x, parameters, dy):
     return (dx / sigma).reshape(x.shape), {key: found[key] for key in parameters}
 
 
-
-
 class Tape:
     """Layers run forward, remembered, and run backward."""
 

@@ -1,5 +1,7 @@
 """optlab's models written in PyTorch, with their weights copied: what the peers' tests and the benchmark hold optlab against."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -71,9 +73,7 @@ class Perceptron(nn.Module):
     def __init__(self, features, hidden, classes, kind="none"):
         super().__init__()
         widths = (features, *hidden)
-        self.hidden = nn.ModuleList(
-            nn.Sequential(nn.Linear(a, b, bias=False), norm(kind, b, rows=True)) for a, b in zip(widths, widths[1:], strict=False)
-        )
+        self.hidden = nn.ModuleList(nn.Sequential(nn.Linear(a, b, bias=False), norm(kind, b, rows=True)) for a, b in pairwise(widths))
         self.linear = nn.Linear(widths[-1], classes)
 
     def forward(self, x):

@@ -13,6 +13,11 @@ from optlab.codegen.tracing import traced
 
 
 # --- template ---
+def turns(like, count, body):
+    """A loop around a long body."""
+    repeat(like, count, body, long=True)
+
+
 def product(left, left_at, left_step, width, right, right_at, inner, blocks, vectors, out, out_at, out_step):
     """out[p, t, :] = left[p, t, :] @ right[p] for every point p and tile t, in register tiles; ``right`` in blocks of columns."""
     lanes, across = vectors * WIDTH, blocks * vectors * WIDTH
@@ -20,7 +25,7 @@ def product(left, left_at, left_step, width, right, right_at, inner, blocks, vec
     def of_point(p):
         begin = 0
         for rows, times in TILES:
-            repeat(left, times, lambda q, rows=rows, begin=begin: repeat(left, blocks, lambda b: tile(p, begin + q * rows, b, rows)))
+            turns(left, times, lambda q, rows=rows, begin=begin: turns(left, blocks, lambda b: tile(p, begin + q * rows, b, rows)))
             begin += rows * times
 
     def tile(p, t, b, rows):
@@ -40,7 +45,7 @@ def product(left, left_at, left_step, width, right, right_at, inner, blocks, vec
             for v in range(vectors):
                 store(out, place + (r * across + v * WIDTH), sums[r * vectors + v])
 
-    repeat(left, POINTS * POINTS, of_point)
+    turns(left, POINTS * POINTS, of_point)
 
 
 @traced
@@ -63,7 +68,7 @@ def correlate(scratch, sums):
     def of_point(p):
         begin = 0
         for rows, times in CHANNEL_TILES:
-            repeat(sums, times, lambda q, rows=rows, begin=begin: repeat(sums, K_BLOCKS, lambda b: tile(p, begin + q * rows, b, rows)))
+            turns(sums, times, lambda q, rows=rows, begin=begin: turns(sums, K_BLOCKS, lambda b: tile(p, begin + q * rows, b, rows)))
             begin += rows * times
 
     def tile(p, c, b, rows):
@@ -81,7 +86,7 @@ def correlate(scratch, sums):
         for at, total in zip(places, repeat(sums, T, add, tuple(load(sums, at, WIDTH) for at in places)), strict=True):
             store(sums, at, total)
 
-    repeat(sums, POINTS * POINTS, of_point)
+    turns(sums, POINTS * POINTS, of_point)
 
 
 def both_axes(matrix, rows):
@@ -92,7 +97,11 @@ def both_axes(matrix, rows):
 
 def over_tiles(array, q, chunk, body):
     """``body(t, row, column)``: the tiles of image q of the unit in this chunk, t in the chunk's order, row and column in tiles."""
-    repeat(array, ROWS_PER_CHUNK, lambda i: repeat(array, SIDE, lambda j: body(q * TILES_PER_IMAGE + i * SIDE + j, chunk * ROWS_PER_CHUNK + i, j)))
+    turns(
+        array,
+        ROWS_PER_CHUNK,
+        lambda i: turns(array, SIDE, lambda j: body(q * TILES_PER_IMAGE + i * SIDE + j, chunk * ROWS_PER_CHUNK + i, j)),
+    )
 
 
 @traced
@@ -113,9 +122,7 @@ def transform_gradient(scratch, q, chunk):
     def one(t, i, j, v):
         start = SLOPE_AT + (i * (TILE // STRIDE) * OUT + j * (TILE // STRIDE)) * KP + v * WIDTH
         kept = [a // STRIDE if a % STRIDE == 0 else None for a in range(TILE)]
-        table = [
-            [None if a is None or b is None else load(scratch, start + (a * OUT + b) * KP, WIDTH) for b in kept] for a in kept
-        ]
+        table = [[None if a is None or b is None else load(scratch, start + (a * OUT + b) * KP, WIDTH) for b in kept] for a in kept]
         place = GRADIENT_AT + t * KP + v * WIDTH
         for a, row in enumerate(sparse_axes(A, table)):
             for b, value in enumerate(row):
@@ -205,8 +212,9 @@ def backward(
 ):  # fmt: skip
     """The same images: from the gradient of the output (before its norm's backward pass) to those of weights and input.
 
-    The gradient of the input passes through what its source did (``sink``), into ``passed``, with its sums for the norm below in
-    ``totals``; ``upper`` is the gradient that a shortcut brings. The gradient of the weights goes to ``weights_gradient``, from ``place``.
+    The gradient of the input passes through what its source did (``sink``), into ``passed`` (which may be ``kept`` itself, or ``result``,
+    where it has their size), with its sums for the norm below in ``totals``; ``upper`` is the gradient that a shortcut brings. The
+    gradient of the weights goes to ``weights_gradient``, from ``place``.
     """
     clear(scratch, PADDED_AT)
     products[:] = 0

@@ -81,9 +81,7 @@ def take_down(scratch, before, slopes, skip, kept, image):
         put(scratch, kept, image, i, j, v, relu(y + other))
 
     source_each(before, slopes, image, 0, CP // 2 // WIDTH, one)
-    source_each(
-        before, slopes, image, CP // 2 // WIDTH, CP // WIDTH, lambda i, j, v, y: put(scratch, kept, image, i, j, v, relu(y))
-    )
+    source_each(before, slopes, image, CP // 2 // WIDTH, CP // WIDTH, lambda i, j, v, y: put(scratch, kept, image, i, j, v, relu(y)))
 
 
 @traced
@@ -92,7 +90,7 @@ def add_same(scratch, upper, image):
 
     def one(i, j, v):
         at = BACK_PADDED_AT + inside(i, j) + v * WIDTH
-        store(scratch, at, load(scratch, at, WIDTH) + load(upper, image * SLOT + (i * H + j) * CP + v * WIDTH, WIDTH))
+        store(scratch, at, load(scratch, at, WIDTH) + load(upper, ((image * H + i) * H + j) * CP + v * WIDTH, WIDTH))
 
     over_pixels(scratch, H, lambda i, j: repeat(scratch, CP // WIDTH, lambda v: one(i, j, v)))
 
@@ -103,7 +101,7 @@ def add_down(scratch, upper, image):
 
     def one(i, j, v):
         at = BACK_PADDED_AT + inside(2 * i, 2 * j) + v * WIDTH
-        store(scratch, at, load(scratch, at, WIDTH) + load(upper, image * SLOT + (i * (H // 2) + j) * (2 * CP) + v * WIDTH, WIDTH))
+        store(scratch, at, load(scratch, at, WIDTH) + load(upper, ((image * (H // 2) + i) * (H // 2) + j) * (2 * CP) + v * WIDTH, WIDTH))
 
     over_pixels(scratch, H // 2, lambda i, j: repeat(scratch, CP // WIDTH, lambda v: one(i, j, v)))
 
@@ -114,7 +112,7 @@ def give_plain(scratch, passed, image):
 
     def one(i, j, v):
         value = load(scratch, BACK_PADDED_AT + inside(i, j) + v * WIDTH, WIDTH)
-        store(passed, image * SLOT + (i * H + j) * CP + v * WIDTH, value)
+        store(passed, ((image * H + i) * H + j) * CP + v * WIDTH, value)
 
     over_pixels(scratch, H, lambda i, j: repeat(scratch, CP // WIDTH, lambda v: one(i, j, v)))
 

@@ -1,6 +1,5 @@
 """What is done once a batch for a norm: sums over the images in their order, in float64, then scalar maps of each channel."""
 
-# ruff: noqa: F821
 from numba import njit
 
 

@@ -39,7 +39,7 @@ def own_gradient(scratch, gradient, result, slopes, totals, image):
         def pixel(i, j):
             at = (i * OUT + j) * KP + v * WIDTH
             rest = fma(slope, load(result, image * (OUT * OUT * KP) + at, WIDTH), shift)
-            store(scratch, SLOPE_AT + at, fma(steep, load(gradient, image * SLOT + at, WIDTH), rest))
+            store(scratch, SLOPE_AT + at, fma(steep, load(gradient, image * (OUT * OUT * KP) + at, WIDTH), rest))
 
         over_pixels(scratch, OUT, pixel)
 

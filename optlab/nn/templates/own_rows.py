@@ -14,7 +14,11 @@ def own_sums(result, sums, image):
 def own_gradient(scratch, gradient, result, slopes, totals, image):
     """The gradient of the convolution's result, pixel by pixel, and the sums over pixels that the parameters' gradients are."""
     for k in range(own_BACK_SUMS):
-        repeat(scratch, KP // WIDTH, lambda v, k=k: store(totals, (image * own_BACK_SUMS + k) * KP + v * WIDTH, zeros(scratch, WIDTH, np.float64)))
+        repeat(
+            scratch,
+            KP // WIDTH,
+            lambda v, k=k: store(totals, (image * own_BACK_SUMS + k) * KP + v * WIDTH, zeros(scratch, WIDTH, np.float64)),
+        )
 
     def row(i):
         for k in range(own_BACK_SUMS):
@@ -36,10 +40,14 @@ def own_gradient(scratch, gradient, result, slopes, totals, image):
         def element(v):
             parameters = [load(slopes, k * KP + v * WIDTH, WIDTH) for k in range(own_PARAMETERS)]
             xhat = fma(steep, load(result, start + v * WIDTH, WIDTH), level)
-            return load(gradient, image * SLOT + place + v * WIDTH, WIDTH), xhat, *parameters
+            return load(gradient, image * (OUT * OUT * KP) + place + v * WIDTH, WIDTH), xhat, *parameters
 
-        sums = repeat(scratch, KP // WIDTH, lambda v, *parts: [a + b for a, b in zip(parts, own_means(*element(v)), strict=True)],
-                      tuple(zeros(scratch, WIDTH, F) for _ in range(own_MEANS)))
+        sums = repeat(
+            scratch,
+            KP // WIDTH,
+            lambda v, *parts: [a + b for a, b in zip(parts, own_means(*element(v)), strict=True)],
+            tuple(zeros(scratch, WIDTH, F) for _ in range(own_MEANS)),
+        )
         factors = own_slopes(*reduced, *(total(part) * F(1 / K) for part in sums))
 
         def one(v):

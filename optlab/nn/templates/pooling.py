@@ -19,7 +19,7 @@ def average(scratch, pooled, image):
 @traced
 def spread_out(scratch, pooled, image):
     def one(v):
-        value = load(pooled, image * SLOT + v * WIDTH, WIDTH) * F(1 / (H * H))
+        value = load(pooled, image * CP + v * WIDTH, WIDTH) * F(1 / (H * H))
         repeat(scratch, H * H, lambda p: store(scratch, BACK_PADDED_AT + p * CP + v * WIDTH, value))
 
     repeat(scratch, CP // WIDTH, one)

@@ -1,5 +1,6 @@
 """Means over the channels of one pixel, in order."""
 
+
 # ruff: noqa: F821
 # --- template ---
 def row_means(array, at, channels, integrands):

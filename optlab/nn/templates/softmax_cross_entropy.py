@@ -21,7 +21,7 @@ def objective(first, last, result, slopes, labels, weight, gradient, totals, los
         hits[image] = best == label
         for k in range(K):
             slope = slope_of(float(result[start + k]) + float(slopes[KP + k]), peak, total) + (TARGET_SLOPE if k == label else 0.0)
-            gradient[image * SLOT + k] = weight * slope
-            totals[image * KP + k] = float(gradient[image * SLOT + k])
+            gradient[image * KP + k] = weight * slope
+            totals[image * KP + k] = float(gradient[image * KP + k])
         for k in range(K, KP):
-            gradient[image * SLOT + k] = 0
+            gradient[image * KP + k] = 0

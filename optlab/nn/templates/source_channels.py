@@ -31,7 +31,7 @@ def source_back(scratch, before, slopes, kept, passed, totals, image):
                 number = load(before, at, WIDTH)
                 y = fma(slope, number, shift) if kept is None else load(kept, at, WIDTH)
                 value = relu_back(load(scratch, BACK_PADDED_AT + inside(i, j) + v * WIDTH, WIDTH), y)
-                store(passed, image * SLOT + (i * H + j) * CP + v * WIDTH, value)
+                store(passed, at, value)
                 return [a + b for a, b in zip(parts, source_integrands(value, fma(steep, number, level)), strict=True)]
 
             parts = repeat(scratch, H, pixel, tuple(zeros(scratch, WIDTH, F) for _ in sums))

@@ -1,5 +1,6 @@
 """The input's norm where a group is the channels of one pixel: ``slopes`` holds its parameters, a row each."""
 
+
 # ruff: noqa: F821
 # --- template ---
 def source_reduced(before, at):
@@ -28,9 +29,9 @@ def source_back(scratch, before, slopes, kept, passed, totals, image):
     """The gradient of what was normalized; its sums are taken where its norm's backward pass is."""
 
     def one(i, j, v, y):
-        at = (i * H + j) * CP + v * WIDTH
+        at = ((image * H + i) * H + j) * CP + v * WIDTH
         if kept is not None:
-            y = load(kept, image * (H * H * CP) + at, WIDTH)
-        store(passed, image * SLOT + at, relu_back(load(scratch, BACK_PADDED_AT + inside(i, j) + v * WIDTH, WIDTH), y))
+            y = load(kept, at, WIDTH)
+        store(passed, at, relu_back(load(scratch, BACK_PADDED_AT + inside(i, j) + v * WIDTH, WIDTH), y))
 
     source_each(before, slopes, image, 0, CP // WIDTH, one)

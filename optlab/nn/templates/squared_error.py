@@ -14,7 +14,7 @@ def objective(first, last, result, slopes, labels, weight, gradient, totals, los
         for k in range(K):
             output, target = float(result[image * KP + k]) + float(slopes[KP + k]), float(labels[image * K + k])
             losses[image] += loss(output, target)
-            gradient[image * SLOT + k] = weight * slope_of(output, target)
-            totals[image * KP + k] = float(gradient[image * SLOT + k])
+            gradient[image * KP + k] = weight * slope_of(output, target)
+            totals[image * KP + k] = float(gradient[image * KP + k])
         for k in range(K, KP):
-            gradient[image * SLOT + k] = 0
+            gradient[image * KP + k] = 0
