@@ -41,9 +41,11 @@ def read_cifar10(folder: str | os.PathLike[str] | None = None, *, label: str | N
     """
     where, extension = locate(folder)
     read = read_binary if extension else read_python
-    training = [read(where / f"{name}{extension}") for name in TRAINING]
-    together = Images(np.concatenate([part.pixels for part in training]), np.concatenate([part.labels for part in training]))
-    return ImageData(label or "CIFAR-10", together, read(where / f"{TEST}{extension}"), CLASSES)
+    pixels, labels = np.empty((len(TRAINING) * RECORDS, 32, 32, 3), np.uint8), np.empty(len(TRAINING) * RECORDS, np.uint8)
+    for k, name in enumerate(TRAINING):  # one file after the other into its place: the whole is in memory once
+        part = read(where / f"{name}{extension}")
+        pixels[k * RECORDS : (k + 1) * RECORDS], labels[k * RECORDS : (k + 1) * RECORDS] = part.pixels, part.labels
+    return ImageData(label or "CIFAR-10", Images(pixels, labels), read(where / f"{TEST}{extension}"), CLASSES)
 
 
 def locate(folder: str | os.PathLike[str] | None) -> tuple[Path, str]:

@@ -70,8 +70,8 @@ class ImageData:
         digest = hashlib.sha256()
         for images in (self.training, self.test):
             digest.update(repr(images.pixels.shape).encode())
-            digest.update(np.ascontiguousarray(images.pixels).tobytes())
-            digest.update(np.ascontiguousarray(images.labels).tobytes())
+            digest.update(np.ascontiguousarray(images.pixels).data)
+            digest.update(np.ascontiguousarray(images.labels).data)
         return digest.hexdigest()[:16]
 
     def split(self, validation: int, *, seed: int, training: int | None = None) -> tuple[Images, Images]:

@@ -2,6 +2,7 @@
 
 import math
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -184,3 +185,11 @@ def test_the_report(tmp_path, run_tiny):
 def run_tiny(done, tmp_path):
     folder, _, _ = done
     return ol.grid(TINY, out=tmp_path / "page", store=folder)
+
+
+def test_the_example_spec_reads():
+    spec = read_grid(Path(__file__).parents[2] / "examples" / "grid.toml")
+    assert len(spec.models) == 3
+    assert spec.last_epochs == 10
+    with pytest.raises(InputError, match="no spec file"):
+        read_grid("nowhere.toml")
