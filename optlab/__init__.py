@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from optlab._version import __version__
 
 if TYPE_CHECKING:
-    from optlab import bounds, errors, norms, problems, rules, schedules, verify
+    from optlab import bounds, data, errors, nn, norms, problems, rules, schedules, verify
     from optlab.analysis import analyze
     from optlab.analysis.adaptive import analyze_adaptive
     from optlab.analysis.worst_case import worst_case
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from optlab.ensemble.simulate import simulate
     from optlab.experiments.advise import advise
     from optlab.reporting.build import report
+    from optlab.reporting.grid import grid
     from optlab.reporting.theory import theory
     from optlab.symbols import sympify
+    from optlab.training.train import train
 
 _LAZY = {
     "analyze": "optlab.analysis",
@@ -33,12 +35,14 @@ _LAZY = {
     "predict": "optlab.ensemble.predict",
     "simulate": "optlab.ensemble.simulate",
     "advise": "optlab.experiments.advise",
+    "grid": "optlab.reporting.grid",
     "report": "optlab.reporting.build",
     "sympify": "optlab.symbols",
     "theory": "optlab.reporting.theory",
+    "train": "optlab.training.train",
     "worst_case": "optlab.analysis.worst_case",
 }
-_PACKAGES = ("bounds", "errors", "norms", "problems", "rules", "schedules", "verify")
+_PACKAGES = ("bounds", "data", "errors", "nn", "norms", "problems", "rules", "schedules", "verify")
 
 __all__ = [
     "__version__",
@@ -47,8 +51,11 @@ __all__ = [
     "analyze_adaptive",
     "best_peak",
     "bounds",
+    "data",
     "errors",
     "final_loss",
+    "grid",
+    "nn",
     "norms",
     "predict",
     "problems",
@@ -59,6 +66,7 @@ __all__ = [
     "simulate",
     "sympify",
     "theory",
+    "train",
     "verify",
     "worst_case",
 ]

@@ -11,7 +11,7 @@ import optlab
 
 ROOT = Path(optlab.__file__).parent
 FILES = sorted(path for path in ROOT.rglob("*.py") if "__pycache__" not in path.parts)
-DEFINITIONS = [path for path in FILES if path.relative_to(ROOT).parts[0] in ("rules", "schedules", "problems", "bounds", "norms")]
+DEFINITIONS = [path for path in FILES if path.relative_to(ROOT).parts[0] in ("rules", "schedules", "problems", "bounds", "norms", "layers")]
 HEAVY = {"numpy", "numba", "scipy", "xarray", "math"}
 
 
@@ -30,7 +30,7 @@ def relative(path):
 
 def test_there_is_something_to_look_at():
     assert len(FILES) > 60
-    assert {path.parent.name for path in DEFINITIONS} == {"rules", "schedules", "problems", "bounds", "norms"}
+    assert {path.parent.name for path in DEFINITIONS} == {"rules", "schedules", "problems", "bounds", "norms", "layers"}
 
 
 @pytest.mark.parametrize("path", DEFINITIONS, ids=relative)

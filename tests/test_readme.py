@@ -34,6 +34,12 @@ def test_the_python_example_runs(capsys):
     assert abs(measured - exact) <= 8 * error
 
 
+def test_the_training_example_runs(capsys):
+    example = next(block for block in blocks(README) if "ol.train(" in block)
+    exec(compile(example, "README.md", "exec"), {})
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 @pytest.mark.parametrize("text", [README, GUIDE], ids=["README", "CONTRIBUTING"])
 def test_the_rule_of_ones_own_loads(text, tmp_path):
     source = next(block for block in blocks(text) if "Rule(" in block)
@@ -50,6 +56,8 @@ def test_the_commands_run(line, tmp_path, monkeypatch, capsys):
         arguments += ["--trajectories", "200", "--steps", "50", "--out", str(tmp_path / "out.nc")]
     if arguments[0] == "advise":
         arguments += ["--budget", "40", "--rule", "sgd", "--figure", str(tmp_path / "out.png")]
+    if arguments[0] == "train":
+        arguments += ["--out", str(tmp_path / "out.nc")]
     assert main(arguments) == 0
     assert capsys.readouterr().out
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from optlab._version import __version__
-from optlab.cli import advise, derive, doctor, report, rosetta, simulate, theory, verify
+from optlab.cli import advise, data, derive, doctor, grid, report, rosetta, simulate, theory, train, verify
 
 app = typer.Typer(
     name="optlab",
@@ -35,6 +35,9 @@ app.command()(derive.derive)
 app.command()(theory.theory)
 app.command()(simulate.simulate)
 app.command()(advise.advise)
+app.command()(train.train)
+app.command()(grid.grid)
+app.add_typer(data.app, name="data")
 app.command()(verify.verify)
 app.command()(rosetta.rosetta)
 app.command()(doctor.doctor)

@@ -74,12 +74,17 @@ def load(source: str, depends_on: tuple[Path, ...] = (), prefix: str = "kernel")
     path = cache_folder() / f"{name}.py"
     if not path.is_file() or path.read_text(encoding="utf-8") != source:
         write_atomically(path, source.encode())
-    spec = importlib.util.spec_from_file_location(name, path)
+    _loaded[name] = import_file(path)
+    return _loaded[name]
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a generated file under its own name."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     if spec is None or spec.loader is None:
         raise OptlabError(f"cannot import the generated file {path}")
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # Numba's cache finds the module of a cached function by name
+    sys.modules[path.stem] = module  # Numba's cache finds the module of a cached function by name
     with warnings.catch_warnings():
         spec.loader.exec_module(module)
-    _loaded[name] = module
     return module

@@ -46,19 +46,20 @@ def update_source(rule: Rule, printer: Printer) -> str:
 
 
 def table_source(rule: Rule, printer: Printer) -> str:
-    """``fill_table(rates, constants, carried, table)``: every per-step scalar of the rule, in float64."""
+    """``fill_table(rates, constants, carried, table, first)``: every per-step scalar of the rule, in float64."""
     low = lowered(rule)
     lines = [
         "@njit(cache=True)",
-        "def fill_table(rates, constants, carried, table):",
-        "    # row t holds what step t + 1 of the rule needs; rates[t] is its alpha",
+        "def fill_table(rates, constants, carried, table, first=0):",
+        "    # row t holds what step first + t + 1 of the rule needs; rates[t] is its alpha",
     ]
     lines += [f"    {name_of(name)} = constants[{i}]" for i, name in enumerate(low.constants.values())]
     lines += [f"    {name_of(name)} = carried[{i}]" for i, name in enumerate(low.carried)]
-    lines += ["    for step in range(rates.shape[0]):", f"        {alpha} = rates[step]", f"        {t} = float(step + 1)"]
+    lines += ["    for step in range(rates.shape[0]):", f"        {alpha} = rates[step]", f"        {t} = float(first + step + 1)"]
     lines += [f"        {name_of(left)} = {printer(right)}" for left, right in low.program]
     lines += [f"        table[step, {i}] = {name_of(name)}" for i, name in enumerate(low.step_values)]
     lines += [f"        {name_of(name)} = {name_of(new)}" for name, new in low.carried_next.items()]
+    lines += [f"    carried[{i}] = {name_of(name)}" for i, name in enumerate(low.carried)]
     return "\n".join(lines) + "\n"
 
 

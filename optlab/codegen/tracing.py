@@ -63,10 +63,13 @@ def traced(function: Callable[..., Any]) -> Any:
     them, or nothing. Other traced functions are called as ``other.body`` would be: as plain Python.
     """
     names = ", ".join(python_signature(function).parameters)
+    results: dict[tuple[Any, ...], Any] = {}  # Numba asks more than once
 
     def typing(typingctx: Any, *args: Any) -> Any:
         kinds = [_plain(kind) for kind in args]
-        result = _result(function, kinds)
+        if tuple(kinds) not in results:
+            results[tuple(kinds)] = _result(function, kinds)
+        result = results[tuple(kinds)]
 
         def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
             entered = [_enter(context, builder, kind, value) for kind, value in zip(sig.args, values, strict=True)]

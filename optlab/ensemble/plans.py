@@ -65,6 +65,12 @@ class RulePlan(_Plan):
         _function(self.facts["table"], "fill_table", len(rates))(rates, self.constants, np.array(self.facts["carried"], np.float64), table)
         return table
 
+    def scalars(self, rate: float, first: int, carried: np.ndarray) -> np.ndarray:
+        """The per-step scalars of the step after ``first`` others, float64; ``carried`` goes on to the next step."""
+        table = np.empty((1, self.facts["scalars"]), np.float64)
+        _function(self.facts["table"], "fill_table", 1)(np.array([rate]), self.constants, carried, table, first)
+        return table[0]
+
 
 class SchedulePlan(_Plan):
     """A schedule's learning rates."""

@@ -9,8 +9,9 @@ class Purpose(IntEnum):
 
     NOISE = 1  #: additive gradient noise; index = coordinate // 4
     BATCH = 2  #: rows of a mini-batch; index = position in the batch // 4
-    PERMUTATION = 3  #: shuffling at the start of an epoch; index = position // 4
+    PERMUTATION = 3  #: shuffling at the start of an epoch; step = epoch, index = position // 4
     INITIALIZATION = 4  #: scattered starts; index = coordinate // 4
-    AUGMENTATION = 5  #: image augmentation
+    AUGMENTATION = 5  #: image augmentation; trajectory = image, step = epoch
     DATA = 6  #: fresh samples; index = position in the batch
     ROTATION = 7  #: rotations of problems; trajectory = row, index = column // 4
+    SPLIT = 8  #: which images are kept for validation; trajectory = class, index = position // 4

@@ -9,9 +9,9 @@ from typing import Any
 
 import xarray as xr
 
+from optlab.data.tables import Table
 from optlab.experiments.advise import advise
 from optlab.experiments.sweep import Cell, engine_fingerprint
-from optlab.experiments.tables import Table
 
 
 def advice_cell(table: Table, **options: Any) -> Cell:

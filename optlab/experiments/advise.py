@@ -18,12 +18,12 @@ import xarray as xr
 from optlab import problems
 from optlab import rules as rule_registry
 from optlab.analysis import is_linear
+from optlab.data.tables import Design, Table, read_table
 from optlab.ensemble.philox import read_seed
 from optlab.errors import InputError
 from optlab.experiments.gradient_noise import GradientNoise, gradient_noise
 from optlab.experiments.spec import USUAL_RULES
 from optlab.experiments.step_search import FAMILIES, SIMULATED, RuleAdvice, ScheduleAdvice, StepSearch
-from optlab.experiments.tables import Design, Table, read_table
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Rows, whole
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -23,6 +23,9 @@ class Strict(BaseModel):
     """A table of the spec: unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+S = TypeVar("S", bound=Strict)
 
 
 class Quadratics(Strict):
@@ -125,21 +128,25 @@ def read_spec(path: str | Path | None) -> ReportSpec:
         found = next((p for p in here if p.is_file()), None)
         return ReportSpec(table=TableSection(path=str(found), target="progression") if found else None)
     path = Path(path)
-    try:
-        text = path.read_bytes().decode()
-    except FileNotFoundError:
-        raise InputError(f"there is no spec file {str(path)!r}; give the path of a TOML file, or none for the default report") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the spec {str(path)!r}: {error}") from None
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
-    spec = parse_spec(raw, str(path))
+    spec = parse_spec(read_toml(path), str(path))
     folder = path.parent
     rules = [_beside(folder, rule) for rule in spec.rules]
     table = spec.table and spec.table.model_copy(update={"path": _beside(folder, spec.table.path)})
     return spec.model_copy(update={"rules": rules, "table": table})
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What the TOML file holds. Raises InputError with one line that names it."""
+    try:
+        text = path.read_bytes().decode()
+    except FileNotFoundError:
+        raise InputError(f"there is no spec file {str(path)!r}; give the path of a TOML file, or none for the default") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the spec {str(path)!r}: {error}") from None
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"{path}: not valid TOML: {error}") from None
 
 
 def _beside(folder: Path, name: str) -> str:
@@ -155,17 +162,22 @@ def parse_spec(raw: dict[str, Any], where: str = "spec") -> ReportSpec:
     Traceback (most recent call last):
     optlab.errors.InputError: spec: unknown key 'stepss' in [quadratics]; did you mean 'steps'?
     """
+    return validated(ReportSpec, raw, where, _TABLES)
+
+
+def validated(kind: type[S], raw: dict[str, Any], where: str, tables: dict[str, type[Strict]]) -> S:
+    """A spec of this kind from a dict; ``tables`` are the kinds of its tables. Raises InputError naming the first bad key."""
     try:
-        return ReportSpec.model_validate(raw)
+        return kind.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
         *parents, key = [str(part) for part in first["loc"]]
         table = f" in [{'.'.join(parents)}]" if parents else ""
         if first["type"] == "extra_forbidden":
-            model: Any = ReportSpec
+            model: Any = kind
             for parent in parents:
                 if not parent.isdigit():  # the number of a [[problem]] names no table of its own
-                    model = _TABLES[parent]
+                    model = tables[parent]
             near = get_close_matches(key, model.model_fields, n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(model.model_fields)}"
             raise InputError(f"{where}: unknown key {key!r}{table}; {hint}") from None

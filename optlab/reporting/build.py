@@ -11,8 +11,9 @@ from optlab import rules
 from optlab._version import __version__
 from optlab.analysis import is_linear
 from optlab.codegen.module import cache_folder
+from optlab.data import tables
 from optlab.errors import InputError
-from optlab.experiments import comparison, line_fit, own_problem, ravine, regimes, tables
+from optlab.experiments import comparison, line_fit, own_problem, ravine, regimes
 from optlab.experiments.advice_cell import advice_cell
 from optlab.experiments.spec import ReportSpec, parse_spec, read_spec
 from optlab.experiments.store import Store

@@ -154,8 +154,8 @@ def _candidates(program: Program, found: np.ndarray) -> Iterator[tuple[str, np.n
     for node in expression.atoms(sp.Piecewise):
         for k in range(len(node.args)):
             for words, when in (("t - 1", time - 1), ("t + 1", time + 1)):
-                moved = [(value.xreplace({time: when}) if i == k else value, condition) for i, (value, condition) in enumerate(node.args)]
-                yield f"steps counted as {words} in part {k + 1} alone", changed(expression.xreplace({node: sp.Piecewise(*moved)}))
+                parts = [(value.xreplace({time: when}) if i == k else value, condition) for i, (value, condition) in enumerate(node.args)]
+                yield f"steps counted as {words} in part {k + 1} alone", changed(expression.xreplace({node: sp.Piecewise(*parts)}))
             rest = [*node.args[:k], *node.args[k + 1 :]]
             if rest:
                 last = [*rest[:-1], (rest[-1][0], sp.true)]

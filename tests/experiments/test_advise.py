@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import optlab as ol
+from optlab.data.tables import Table, read_table
 from optlab.ensemble.agreement import z_threshold
 from optlab.errors import InputError
 from optlab.experiments.advise import advise
 from optlab.experiments.gradient_noise import gradient_noise
 from optlab.experiments.step_search import FAMILIES
-from optlab.experiments.tables import Table, read_table
 
 DIABETES = Path(__file__).parents[2] / "examples" / "data" / "diabetes.csv"
 

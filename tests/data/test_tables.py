@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from optlab.data.tables import Design, Table, read_table
 from optlab.errors import InputError
-from optlab.experiments.tables import Design, Table, read_table
 
 DIABETES = Path(__file__).parents[2] / "examples" / "data" / "diabetes.csv"
 

@@ -1,0 +1,61 @@
+"""``optlab grid``: optimizer x learning rate x schedule, trained and compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from optlab.cli.output import print_json, progress_bar, warn
+
+
+def grid(
+    spec: Annotated[Path | None, typer.Argument(help="A TOML spec; without one, the preset.", show_default=False)] = None,
+    preset: Annotated[
+        str, typer.Option(help="quick (minutes: a small net on a subset) or full (the whole assignment: days on a CPU).")
+    ] = "quick",
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Folder of the CIFAR-10 files (default: $OPTLAB_DATA).", show_default=False)
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="What results are labeled with, if the files are not the official ones.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder to write to (default: reports/cifar10, or reports/NAME for NAME.toml).", show_default=False)
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Where finished cells are kept (default: your cache folder).", show_default=False)
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON document.")] = False,
+) -> int:
+    """Which optimizer with which schedule wins? Train every setting, repeat the best on more seeds, write a report.
+
+    Interrupted, the same command goes on. Example: optlab grid --preset quick --data-dir data
+    """
+    from optlab.reporting.grid import grid as write_grid
+
+    chosen = out or Path("reports") / (spec.stem if spec else "cifar10")
+    parts = [
+        "optlab grid",
+        str(spec) if spec else f"--preset {preset}",
+        f"--out {out}" if out else "",
+        f"--label '{label}'" if label else "",
+    ]
+    with progress_bar("grid") as bar:
+        result = write_grid(
+            spec, preset=preset, data_dir=data_dir, label=label, out=chosen, store=store, threads=threads, progress=bar, on_damage=warn,
+            command=" ".join(filter(None, parts)),
+        )  # fmt: skip
+    if json:
+        print_json(result.numbers, elapsed=round(result.duration, 3))
+        return 0
+    import re
+
+    for finding in result.findings:
+        print("- " + re.sub(r"<[^>]*>", "", finding))
+    print(f"\n{result.path}  ({result.duration:.0f} s, {result.computed} cells computed, {result.read} read from the store)")
+    return 0
