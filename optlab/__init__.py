@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from optlab._version import __version__
 
 if TYPE_CHECKING:
-    from optlab import bounds, errors, norms, problems, rules, schedules, verify
+    from optlab import bounds, errors, norms, problems, rosetta, rules, schedules, verify
     from optlab.analysis import analyze
     from optlab.analysis.adaptive import analyze_adaptive
     from optlab.analysis.worst_case import worst_case
@@ -38,7 +38,7 @@ _LAZY = {
     "theory": "optlab.reporting.theory",
     "worst_case": "optlab.analysis.worst_case",
 }
-_PACKAGES = ("bounds", "errors", "norms", "problems", "rules", "schedules", "verify")
+_PACKAGES = ("bounds", "errors", "norms", "problems", "rosetta", "rules", "schedules", "verify")
 
 __all__ = [
     "__version__",
@@ -53,6 +53,7 @@ __all__ = [
     "predict",
     "problems",
     "report",
+    "rosetta",
     "rules",
     "schedules",
     "second_moment",
