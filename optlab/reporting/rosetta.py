@@ -53,8 +53,7 @@ def rosetta_report(
 
     ``names`` keeps the rules that are named. The page is one file: no scripts, no images from elsewhere, the same bytes every time.
 
-    Raises OptlabError if the folder cannot be
-    written.
+    Raises OptlabError if the folder cannot be written.
     """
     started = time.perf_counter()
     page = Page(Path(out), figures=False)

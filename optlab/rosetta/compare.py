@@ -10,10 +10,11 @@ from typing import Any, Literal
 import sympy as sp
 
 from optlab import rules
+from optlab.errors import UnknownNameError
 from optlab.expressions import Rule, text
 from optlab.libraries import LIBRARIES
 from optlab.rosetta.decay import wd
-from optlab.rosetta.forms import Form, Setting, all_forms, forms, own
+from optlab.rosetta.forms import Form, Setting, all_forms, forms, own, read
 from optlab.rosetta.part import Parting, parting
 from optlab.rosetta.proof import Proof, prove
 from optlab.rosetta.search import NONE, Found, Put, is_memory, search
@@ -93,11 +94,14 @@ class Verdict:
 def translate(source: str | Setting | Rule, library: str) -> Verdict:
     """What says the same in a library as a call of another one, or one of optlab's rules.
 
-    >>> from optlab.rosetta import read
-    >>> translate(read("torch.optim.RMSprop(lr=0.01, alpha=0.9)"), "optax").line
+    Raises what :func:`read` raises for text that cannot be read.
+
+    >>> translate("torch.optim.RMSprop(lr=0.01, alpha=0.9)", "optax").line
     'optax.rmsprop(learning_rate=0.01, eps_in_sqrt=False)'
     """
-    setting = source if isinstance(source, Setting) else own(source)
+    if library not in LIBRARIES:
+        raise UnknownNameError("library", library, LIBRARIES)
+    setting = source if isinstance(source, Setting) else read(source) if isinstance(source, str) else own(source)
     return compare(setting, library)
 
 

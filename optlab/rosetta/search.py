@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import sympy as sp
@@ -52,6 +53,11 @@ def generic(form: Form, put: Put = NONE) -> dict[sp.Symbol, float]:
     return out | {key: float(value) for key, value in put}
 
 
+@lru_cache(maxsize=64)
+def _contains(domain: sp.Set, number: sp.Integer) -> bool:
+    return domain.contains(number) is sp.true
+
+
 def is_memory(record: Parameter) -> bool:
     """Whether a hyper-parameter lies between 0 and 1."""
     return bool(record.domain.sup == 1)
@@ -64,12 +70,13 @@ def search(source: Form, target: Form, put: Put = NONE) -> Found | None:
     """
     numbers = generic(source, put)
     ours, theirs = walker(source.rule), walker(target.rule)
+    floats: dict[sp.Expr, float] = {}
+    candidates = [(candidate, _at(candidate, numbers, floats)) for candidate in _candidates(source, target, put)]
     for rates in (VARYING, CONSTANT):
         paths = [ours.points(numbers, rates, gradients, FIRST) for gradients in GRADIENTS]
         if any(map(math.isnan, paths[0])):
             return None
-        for candidate in _candidates(source, target, put):
-            values = {key: float(value.xreplace(_floats(numbers))) for key, value in candidate.items()}
+        for candidate, values in candidates:
             factor = _factor(ours, theirs, numbers, values, rates)
             if factor is None:
                 continue
@@ -83,8 +90,12 @@ def search(source: Form, target: Form, put: Put = NONE) -> Found | None:
     return None
 
 
-def _floats(numbers: Mapping[sp.Symbol, float]) -> dict[sp.Symbol, sp.Float]:
-    return {key: sp.Float(value) for key, value in numbers.items()}
+def _at(candidate: Mapping[sp.Symbol, sp.Expr], numbers: Mapping[sp.Symbol, float], known: dict[sp.Expr, float]) -> dict[sp.Symbol, float]:
+    """The candidate's values at these numbers; ``known`` remembers them."""
+    for value in candidate.values():
+        if value not in known:
+            known[value] = float(value.xreplace({key: sp.Float(number) for key, number in numbers.items()}))
+    return {key: known[value] for key, value in candidate.items()}
 
 
 def _scales(key: sp.Symbol, value: sp.Expr) -> bool:
@@ -130,7 +141,7 @@ def _candidates(source: Form, target: Form, put: Put) -> Iterator[dict[sp.Symbol
         here += [(0 if not here else 2, sp.Integer(0))]
         fixed = [source.defaults[key]] if key in known and key not in source.free else []
         here = [(0, value) for value in fixed] + here
-        numbers = [sp.Integer(n) for n in (0, 1) if record.domain.contains(n) is sp.true]
+        numbers = [sp.Integer(n) for n in (0, 1) if _contains(record.domain, n)]
         here += [(1 + position, n) for position, n in enumerate(numbers)]
         same = [other for other, about in known.items() if other != key and is_memory(about) == is_memory(record) and other in source.free]
         here += [(2, other) for other in same]
