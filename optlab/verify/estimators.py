@@ -323,6 +323,8 @@ class _Estimator:
         if self.sampling == "reshuffle":
             return None, "batches of an epoch depend on each other, as they should"
         d = self.drawn - self.full
+        if np.abs(self.drawn - self.drawn[0]).max() == 0:
+            return None, "all draws are the same"
         if self.heavy:
             d = np.sign(d)
         products = d[1::2] * d[: len(d) - len(d) % 2 : 2]

@@ -15,6 +15,17 @@ from optlab.expressions import Equations, Rule
 from optlab.symbols import alpha, g, t, theta
 
 
+def label(rule: Rule) -> str:
+    """The rule with what differs from its defaults.
+
+    >>> from optlab import rules
+    >>> label(rules.get("adam", beta1=0.9, beta2=0.99))
+    'adam(beta2=0.99)'
+    """
+    other = {key: value for key, value in rule.bound.items() if value != rule.parameters[key].default}
+    return rule.extend(bound=other, chosen=rule.chosen).label()
+
+
 class _Printer(NumPyPrinter):
     """Maxima and cases element by element, also of a number beside an array; roots by sqrt."""
 

@@ -14,7 +14,7 @@ from optlab.errors import OptlabError
 from optlab.expressions import Rule
 from optlab.symbols import alpha, g, symbol, theta
 from optlab.verify.edits import edited, mangled, respelled
-from optlab.verify.evaluation import Program, Setting, agrees, deviation
+from optlab.verify.evaluation import Program, Setting, agrees, deviation, label
 from optlab.verify.feeds import feeds
 
 _COMMON = (0.0, 1e-16, 1e-10, 1e-8, 1e-7, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 0.9999, 1.0)
@@ -115,7 +115,7 @@ def _other_rules(rule: Rule) -> Iterator[Explanation]:
                     changed = spelled.with_(**numbers)
                 except OptlabError:  # a number outside the other rule's domain
                     continue
-                yield _plain(f"another rule: {changed.label()}", Program.of(changed))
+                yield _plain(f"another rule: {label(changed)}", Program.of(changed))
 
 
 def _fitted(program: Program, setting: Setting, found: np.ndarray) -> Iterator[Explanation]:

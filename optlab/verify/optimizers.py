@@ -13,7 +13,7 @@ from optlab import rules
 from optlab.errors import CheckFailed, InputError, OptlabError
 from optlab.expressions import Rule
 from optlab.verify.drivers import Driver, driver_of, framework_of
-from optlab.verify.evaluation import Program, Setting, agrees, deviation
+from optlab.verify.evaluation import Program, Setting, agrees, deviation, label
 from optlab.verify.explanations import explain
 from optlab.verify.probes import telling
 from optlab.verify.rules import Check
@@ -191,7 +191,7 @@ def _follows(subject: Subject) -> Check:
     expected, found = Program.of(rule).run(setting), subject.run(setting)
     gone = float(np.max(deviation(found, expected))) * 1e-10
     if agrees(found, expected):
-        return Check("rule", True, f"follows {rule.label()} over {subject.steps} steps, within {gone:.1e} of the way gone; limit 1e-10")
+        return Check("rule", True, f"follows {label(rule)} over {subject.steps} steps, within {gone:.1e} of the way gone; limit 1e-10")
     return Check("rule", False, diagnosis(subject, rule, expected, found))
 
 
@@ -211,7 +211,7 @@ def diagnosis(subject: Subject, rule: Rule, expected: np.ndarray, found: np.ndar
     coordinate = int(np.argmax(deviation(got, want)[last]))
     listed = ", ".join(_number(row) for row in gradients)
     lines = [
-        f"{subject.name} does not follow {rule.label()}. {likely}",
+        f"{subject.name} does not follow {label(rule)}. {likely}",
         f"  Parting: from theta = {_number(start)}, gradients {listed}, learning rates {', '.join(f'{r:g}' for r in rates)}:",
         f"  theta after step {last} should be {want[last, coordinate]:.10g} and is {got[last, coordinate]:.10g}"
         + (f" (coordinate {coordinate})." if len(start) > 1 else "."),
@@ -252,7 +252,7 @@ def _recognized(subject: Subject) -> Check:
         for library in (None, *rule.dialects):
             spelled = rule.dialect(library) if library else rule
             if agrees(found, Program.of(spelled).run(subject.setting)):
-                words = f"follows {spelled.label()}" + (f", {library}'s {rule.name}" if library else "")
+                words = f"follows {label(spelled)}" + (f", {library}'s {rule.name}" if library else "")
                 return Check("rule", None, words)
     return Check("rule", None, "follows no built-in rule at its default values; give rule=... to compare it with one")
 
@@ -281,7 +281,7 @@ def _at_rest(subject: Subject) -> tuple[bool | None, str]:
         return None, "zero gradients leave theta where it is" if moved == 0 else f"five zero gradients move theta by up to {moved:.3g}"
     expected = Program.of(subject.rule).run(setting)
     if np.isnan(expected).any():
-        return None, f"{subject.rule.label()} divides zero by zero here"
+        return None, f"{label(subject.rule)} divides zero by zero here"
     should = float(np.max(np.abs(expected - expected[0])))
     if agrees(found, expected):
         return (

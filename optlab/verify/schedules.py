@@ -151,11 +151,16 @@ def _candidates(program: Program, found: np.ndarray) -> Iterator[tuple[str, np.n
                 yield f"{key} = {value + by:g}, {words} than asked for (off by one)", _rates(other, count)
                 moved = _rates(other.with_equations(((_PEAK, expression.xreplace({time: time - by})),)), count)
                 yield f"{key} = {value + by:g} with steps counted as t {'-' if by > 0 else '+'} 1", moved
+    named = {str(key): key for key in program.values}
+    if {"rise", "steps"} <= named.keys():
+        rise, steps = named["rise"], named["steps"]
+        top = rise * steps - 1
+        yield f"the peak at {top} in place of rise*(steps - 1) (off by one)", changed(expression.xreplace({rise: top / (steps - 1)}))
     for node in expression.atoms(sp.Piecewise):
         for k in range(len(node.args)):
             for words, when in (("t - 1", time - 1), ("t + 1", time + 1)):
-                parts = [(value.xreplace({time: when}) if i == k else value, condition) for i, (value, condition) in enumerate(node.args)]
-                yield f"steps counted as {words} in part {k + 1} alone", changed(expression.xreplace({node: sp.Piecewise(*parts)}))
+                pieces = [(value.xreplace({time: when}) if i == k else value, condition) for i, (value, condition) in enumerate(node.args)]
+                yield f"steps counted as {words} in part {k + 1} alone", changed(expression.xreplace({node: sp.Piecewise(*pieces)}))
             rest = [*node.args[:k], *node.args[k + 1 :]]
             if rest:
                 last = [*rest[:-1], (rest[-1][0], sp.true)]

@@ -140,15 +140,13 @@ def test_a_schedule_that_remembers_is_not_pure():
 def test_torchs_schedulers():
     from torch.optim import lr_scheduler
 
-    check_schedule(
-        lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=100, div_factor=10, final_div_factor=100, cycle_momentum=False),
-        schedule="one_cycle(base=0.01, peak=0.1, steps=100)",
-    )
-    with pytest.raises(CheckFailed, match=r"steps = 101, one more than asked for \(off by one\)"):
-        check_schedule(
-            lambda o: lr_scheduler.OneCycleLR(o, 0.1, total_steps=101, div_factor=10, final_div_factor=100, cycle_momentum=False),
-            schedule="one_cycle(base=0.01, peak=0.1, steps=100)",
-        )
+    def one_cycle(optimizer):
+        return lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=100, div_factor=10, final_div_factor=100, cycle_momentum=False)
+
+    with pytest.raises(CheckFailed, match=r"the peak at rise\*steps - 1 in place of rise\*\(steps - 1\)"):
+        check_schedule(one_cycle, schedule="one_cycle(base=0.01, peak=0.1, steps=100)", steps=100)
+    cosine = check_schedule(lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=50), schedule="cosine(peak=1, steps=50)", steps=50)
+    assert [check.passed for check in cosine] == [True]
     with pytest.raises(CheckFailed, match="the floor after the end missing: it goes on beyond its last step"):
         check_schedule(lambda o: lr_scheduler.CosineAnnealingLR(o, T_max=50), schedule="cosine(peak=1, steps=50)")
 
