@@ -25,7 +25,11 @@ class UnknownNameError(InputError, KeyError):
         self.kind, self.name, self.known = kind, name, tuple(known)
         near = get_close_matches(str(name), self.known, n=1, cutoff=0.5)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        super().__init__(f"unknown {kind} {name!r}{hint} (known: {', '.join(self.known)})")
+        few = len(self.known) <= 24
+        shown = self.known if few else get_close_matches(str(name), self.known, n=6, cutoff=0)
+        super().__init__(
+            f"unknown {kind} {name!r}{hint} ({'known' if few else f'{len(self.known)} known, the nearest'}: {', '.join(shown)})"
+        )
 
     def __str__(self) -> str:  # KeyError would print the repr of the message
         return str(self.args[0])

@@ -33,12 +33,16 @@ class Parting:
         """In a line.
 
         >>> Parting(1, (0.0001,), (0.1,), (1.0, 0.9), (1.0, 0.8)).text()
-        'step 1, gradients 0.0001: theta 0.9 against 0.8'
+        'step 1, gradient 0.0001, learning rate 0.1: theta from 1 to 0.9 against 0.8'
         """
-        rates = "" if len(set(self.rates)) == 1 else f" at learning rates {', '.join(f'{rate:g}' for rate in self.rates)}"
-        shown = ", ".join(f"{gradient:g}" for gradient in self.gradients)
+        rates = _listed("learning rate", self.rates[:1] if len(set(self.rates)) == 1 else self.rates)
+        shown = _listed("gradient", self.gradients)
         ours, theirs = _apart(self.ours[-1], self.theirs[-1])
-        return f"step {self.step}, gradients {shown}{rates}: theta {ours} against {theirs}"
+        return f"step {self.step}, {shown}, {rates}: theta from {self.ours[0]:g} to {ours} against {theirs}"
+
+
+def _listed(what: str, values: tuple[float, ...]) -> str:
+    return f"{what}{'s' * (len(values) > 1)} {', '.join(f'{value:g}' for value in values)}"
 
 
 def _apart(one: float, other: float) -> tuple[str, str]:
