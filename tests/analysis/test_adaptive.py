@@ -59,7 +59,7 @@ def test_everything_reads_back_and_is_said_in_order(rule):
         assert ol.sympify(str(value)) == value, name
     for reason in found.reasons.values():
         assert "\n" not in reason
-    shown = {alpha, g, t, theta, lam, s2, z, P, *rule.parameters}
+    shown = {alpha, g, t, theta, lam, s2, z, P, *rule.declared}
     for statement in found.statements:
         assert statement.expression.free_symbols <= shown | statement.symbols.keys(), statement.name
 

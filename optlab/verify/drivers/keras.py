@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -35,16 +36,18 @@ class KerasDriver(Driver):
 
     @contextmanager
     def _wide(self) -> Iterator[None]:
-        """keras' default float type (and jax's 64 bits) for a while."""
+        """keras' default float type (and jax's 64 bits) for a while, without what keras' own code makes NumPy warn of."""
         kept = self.keras.config.floatx()
         self.keras.config.set_floatx(self.dtype.name)
         try:
-            if self.keras.backend.backend() == "jax":
-                jax = needed("jax", "keras on jax")
-                with double_precision(jax, self.dtype == np.float64):
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "__array__ implementation", DeprecationWarning)
+                if self.keras.backend.backend() == "jax":
+                    jax = needed("jax", "keras on jax")
+                    with double_precision(jax, self.dtype == np.float64):
+                        yield
+                else:
                     yield
-            else:
-                yield
         finally:
             self.keras.config.set_floatx(kept)
 
