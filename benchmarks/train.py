@@ -1,6 +1,6 @@
 """A training step of ResNet-20 on the CPU, float32, batch 128: optlab beside PyTorch, same threads, in turns.
 
-    python -m benchmarks.train [--threads 1] [--rounds 7] [--compile] [--operations]
+    python -m benchmarks.train [--threads 1] [--rounds 7] [--compile] [--operations] [--results FILE]
 
 Every round takes one step of each contestant, in an order that changes; printed are medians and quartiles over the rounds, of the time on
 the clock and of processor time (all threads together), and the ratios to the fastest of PyTorch's layouts. Processor time is what a machine
@@ -10,6 +10,7 @@ that others use as well says most truly.
 import argparse
 import json
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -70,11 +71,18 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--compile", action="store_true", help="torch.compile as well (needs a C++ compiler, compiles for minutes)")
     parser.add_argument("--operations", action="store_true", help="where optlab's step spends its time")
+    parser.add_argument("--results", help="a file to which what is printed is written too")
     asked = parser.parse_args()
+    said = []
+
+    def say(text):
+        print(text, flush=True)
+        said.append(text)
+
     began = time.perf_counter()
     contestants = {"optlab": ours(asked.threads)}
     contestants["optlab"]()
-    print(f"optlab: {time.perf_counter() - began:.1f} s to the end of the first step")
+    say(f"optlab: {time.perf_counter() - began:.1f} s to the end of the first step")
     for layout in ("contiguous", "channels_last"):
         contestants[f"torch {layout}"] = torch_step(asked.threads, layout)
     if asked.compile:
@@ -89,28 +97,30 @@ def main():
     for turn in range(asked.rounds):
         for name in names[turn % len(names) :] + names[: turn % len(names)]:
             taken[name].append(timed(contestants[name]))
-    print(f"{asked.threads} threads, {asked.rounds} rounds; microseconds per image: median [quartiles]")
+    say(f"{asked.threads} threads, {asked.rounds} rounds; microseconds per image: median [quartiles]")
     medians = {}
     for name, pairs in taken.items():
         for what, values in zip(("clock", "processor"), np.array(pairs).T, strict=True):
             low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
             medians[name, what] = middle
             if name == "sgemm":
-                print(f"  {name:28s} {what:9s} {flops / middle / 1e9:8.1f} GFLOP/s")
+                say(f"  {name:28s} {what:9s} {flops / middle / 1e9:8.1f} GFLOP/s")
             else:
-                print(f"  {name:28s} {what:9s} {middle / BATCH * 1e6:8.0f} [{low / BATCH * 1e6:.0f}, {high / BATCH * 1e6:.0f}]")
+                say(f"  {name:28s} {what:9s} {middle / BATCH * 1e6:8.0f} [{low / BATCH * 1e6:.0f}, {high / BATCH * 1e6:.0f}]")
     ratios = {}
     for what in ("clock", "processor"):
         best = min(medians[f"torch {layout}", what] for layout in ("contiguous", "channels_last"))
         ratios[what] = {"eager": best / medians["optlab", what]}
         if asked.compile:
             ratios[what]["compile"] = medians["torch.compile channels_last", what] / medians["optlab", what]
-    print("PyTorch's time over optlab's:", json.dumps({k: {n: round(r, 2) for n, r in v.items()} for k, v in ratios.items()}))
+    say(f"PyTorch's time over optlab's: {json.dumps({k: {n: round(r, 2) for n, r in v.items()} for k, v in ratios.items()})}")
     if asked.operations:
-        operations()
+        operations(say)
+    if asked.results:
+        Path(asked.results).write_text("\n".join(said) + "\n", encoding="utf-8")
 
 
-def operations():
+def operations(say):
     """Processor time of each kind of pass, one thread."""
     trainer, (images, labels) = nn.Trainer(nn.resnet20(), "momentum", batch=BATCH, threads=1), data()
     spent = {}
@@ -141,7 +151,7 @@ def operations():
     for _ in range(5):
         trainer.step(images, labels, RATE)
     for name, times in sorted(spent.items(), key=lambda pair: -sum(pair[1])):
-        print(f"  {name:45s} {sum(times) / 5 / BATCH * 1e6:8.1f} us per image")
+        say(f"  {name:45s} {sum(times) / 5 / BATCH * 1e6:8.1f} us per image")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
 """Compiling kernels side by side in processes of their own, since Numba compiles one function at a time in each.
 
 ``python -m optlab.nn.compiling`` reads jobs as JSON from its standard input and leaves the machine code in the cache, where the process
-that asked finds it.
+that asked finds it. The logger ``optlab.nn`` says when there is something to compile.
 """
 
 from __future__ import annotations
 
 import json
+import logging
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
-from os import cpu_count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -40,13 +41,19 @@ def is_compiled(module: ModuleType, name: str) -> bool:
 def prepare(jobs: Sequence[Job], dtype: str) -> None:
     """Load or compile every function, what is not in the cache in as many processes as there are cores; the slowest (first) ones first."""
     missing = [(str(module.__file__), name, letters) for module, name, letters in jobs if not is_compiled(module, name)]
-    workers = min(cpu_count() or 1, len(missing), 8)
+    workers = min(os.cpu_count() or 1, len(missing), 8)
+    if missing:
+        logging.getLogger("optlab.nn").info("compiling %d kernels in %d processes; the next start finds them", len(missing), workers)
     if workers > 1:
+        own = str(Path(__file__).parents[2])  # the same optlab, wherever this process has it from
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [own, os.environ.get("PYTHONPATH")]))}
         started = []
         try:
             for number in range(workers):
                 text = json.dumps({"dtype": dtype, "jobs": missing[number::workers]})
-                child = subprocess.Popen([sys.executable, "-m", "optlab.nn.compiling"], stdin=subprocess.PIPE, text=True)
+                child = subprocess.Popen(
+                    [sys.executable, "-m", "optlab.nn.compiling"], stdin=subprocess.PIPE, text=True, env=environment, start_new_session=True
+                )  # an interrupt reaches this process only, which ends the others
                 started.append(child)
                 assert child.stdin is not None
                 child.stdin.write(text)
@@ -69,7 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except KeyboardInterrupt:
-        sys.exit(130)
+    main()

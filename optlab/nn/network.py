@@ -62,7 +62,6 @@ class Network:
         self.model, self.batch, self.team = model, batch, team
         self.layout = Layout(model)
         self.shard = shard_size(model, batch)
-        self.shards = -(-batch // self.shard)
         shapes = [shape_of(layer, model.dtype) for layer in model.layers]
         self.rule_module = kernels.loaded(kernels.flat_source(rule, model.dtype))
         self.objective = kernels.loaded(kernels.objective_source(model))
@@ -73,7 +72,6 @@ class Network:
         self.point = self._new(size) if self.looks else self.state[:size]
         self.running = aligned(self.layout.running_size, "float64")
         self.none = self._new(ALIGNED)
-        self.none64 = aligned(ALIGNED, "float64")
         self.pooling: ModuleType | None = None
         self.stages: list[Stage] = []
         kept: np.ndarray | None = None
@@ -87,8 +85,8 @@ class Network:
         threads = range(team.threads)
         self.scratch = [self._new(max(s.places()["SCRATCH"] for s in shapes)) for _ in threads]
         self.products = [self._new(max(s.products for s in shapes)) for _ in threads]
-        self._prepare()
         self.work = [self._new(max(s.layer.taps**2 * s.layer.inputs * s.outputs for s in shapes)) for _ in threads]
+        self._prepare()
 
     def _prepare(self) -> None:
         """Have all kernels compiled, those that take longest first."""
@@ -159,8 +157,6 @@ class Network:
         """How the shortcut over the block that ends with this layer reaches its end."""
         return "down" if self.model.layers[number - 1].stride == 2 else "same"
 
-    # ------------------------------------------------------------------------------------------------------------ forward
-
     def _shards(self, images: int) -> list[tuple[int, int]]:
         return [(first, min(first + self.shard, images)) for first in range(0, images, self.shard)]
 
@@ -222,8 +218,6 @@ class Network:
         size = len(images) // int(np.prod(self.model.image_shape))
         self._forward(images, size, self.state[: self.layout.size], training=False)
         return self._objective(size, labels)
-
-    # ----------------------------------------------------------------------------------------------------------- backward
 
     def gradients(self, images: np.ndarray, labels: np.ndarray, numbers: Numbers) -> tuple[float, int, int]:
         """The same of a batch in training; its gradient comes into ``gradient``."""

@@ -37,8 +37,8 @@ def test_a_residual_network_in_single_precision_normalized_by_rows():
 def test_linear_models():
     trainer, images, labels = drawn(nn.logistic(features=7, classes=5, dtype="float64"), batch=19)
     hold(trainer, images, labels, "none")
-    trainer, images, _ = drawn(nn.linear(features=7, dtype="float64"), batch=19)
-    hold(trainer, images, np.random.default_rng(1).normal(size=19), "none")
+    trainer, images, _ = drawn(nn.linear(features=7, outputs=5, dtype="float64"), batch=19)
+    hold(trainer, images, np.random.default_rng(1).normal(size=(19, 5)), "none")
 
 
 @pytest.mark.parametrize("kind", KINDS)

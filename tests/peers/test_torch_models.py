@@ -23,7 +23,7 @@ def pair(kind, rule):
         model, module = perceptron("layer"), peers.Perceptron(20, (17,), 10, "layer")
     else:
         model, module = RESNET, peers.ResNet(14)
-    trainer = nn.Trainer(model, OWN[rule], batch=16, threads=2, rng=5, decay_norms=True)
+    trainer = nn.Trainer(model, OWN[rule], batch=8, threads=2, rng=5, decay_norms=True)
     module = peers.copied(module, trainer)
     if rule == "momentum":
         return trainer, module, torch.optim.SGD(module.parameters(), lr=RATE, momentum=0.9)
@@ -40,8 +40,8 @@ def test_twenty_steps_are_torch_s(kind, rule):
     trainer, module, other = pair(kind, rule)
     rng = np.random.default_rng(0)
     for _ in range(20):
-        images = rng.normal(size=(16, *trainer.model.image_shape))
-        labels = rng.integers(0, 10, 16)
+        images = rng.normal(size=(8, *trainer.model.image_shape))
+        labels = rng.integers(0, 10, 8)
         given = torch.from_numpy(images.transpose(0, 3, 1, 2).copy() if images.ndim == 4 else images)
         other.zero_grad()
         loss = functional.cross_entropy(module(given), torch.from_numpy(labels))
