@@ -49,7 +49,7 @@ def train(
     threads: Annotated[
         int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
     ] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint of an interrupted run.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint of an interrupted run, if there is one.")] = False,
     checkpoint: Annotated[
         Path | None, typer.Option(help="The file that keeps the run's state (default: OUT.part).", show_default=False)
     ] = None,

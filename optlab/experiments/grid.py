@@ -71,7 +71,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much better the winner is than another final: the mean over seeds of paired differences, with a 95 % interval."""
+    """How much better the winner is than another final: the mean over seeds of paired differences, with its interval."""
 
     other: Entry
     mean: float
@@ -124,19 +124,17 @@ def run_grid(
     finals = bench.entries([entry.setting for entry in finalists], seeds, spec.last_epochs)
     finals = sorted(finals, key=lambda entry: -float(entry.best.mean()))
     tests = tuple(bench.test(finals[0].setting, seed, run) for seed, run in zip(seeds, finals[0].runs, strict=True))
-    grid = Grid(
-        spec, images.name, bench.sizes, tuple(entries), tuple(finals), baseline, tuple(difference(finals[0], e) for e in finals[1:]),
-        tests, parameters,
-    )  # fmt: skip
+    gaps = tuple(difference(finals[0], entry, len(finals) - 1) for entry in finals[1:])
+    grid = Grid(spec, images.name, bench.sizes, tuple(entries), tuple(finals), baseline, gaps, tests, parameters)
     return grid, bench.run
 
 
-def difference(one: Entry, other: Entry) -> Difference:
-    """Paired by seed; the interval is Student's, and not a number with one seed."""
+def difference(one: Entry, other: Entry, comparisons: int = 1) -> Difference:
+    """Paired by seed. Student's interval, so wide that all ``comparisons`` hold at once with 95 % (Bonferroni); nan with one seed."""
     gaps = one.best - other.best
     half = float("nan")
     if len(gaps) > 1:
-        half = float(student.ppf(0.975, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps)))
+        half = float(student.ppf(1 - 0.025 / comparisons, len(gaps) - 1) * gaps.std(ddof=1) / np.sqrt(len(gaps)))
     mean = float(gaps.mean())
     return Difference(other, mean, mean - half, mean + half)
 

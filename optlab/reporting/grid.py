@@ -126,9 +126,9 @@ def _findings(grid: Grid) -> list[Markup]:
             out.append(Markup("It is {} points better than {}, on one seed: no uncertainty can be given.").format(_points(gap.mean), name))
             continue
         sure = gap.low > 0
-        verdict = "better than" if sure else "not told apart with so few seeds from"
+        verdict = "better than" if sure else "not told apart, with so few seeds, from"
         out.append(
-            Markup("It is {} <strong>{}</strong>: {} points, 95 % interval [{}, {}], paired by seed.").format(
+            Markup("It is {} <strong>{}</strong>: {} points, paired by seed; interval [{}, {}], 95 % for all at once.").format(
                 verdict, name, _points(gap.mean), _points(gap.low), _points(gap.high)
             )
         )

@@ -85,7 +85,7 @@ class Loop:
                 progress.diverged_at = base + progress.step
                 progress.seconds[number - 1] += time.monotonic() - began
                 return
-            progress.sums += (loss, correct / len(targets), norm(learner.gradient), change / size if size else math.nan)
+            progress.sums += (loss, correct, norm(learner.gradient), change / size if size else math.nan)
             progress.step += 1
             if self.tell:
                 self.tell(base + progress.step, total, label)
@@ -101,7 +101,8 @@ class Loop:
     def _measure(self, progress: Progress) -> None:
         """What there is to say after an epoch; the weights are kept if they are the best so far."""
         feed, history, row = self.task.feed, progress.history, progress.epoch - 1
-        loss, correct, gradient, ratio = progress.sums / feed.steps
+        loss, _, gradient, ratio = progress.sums / feed.steps
+        correct = progress.sums[1] / (feed.steps * feed.batch)
         mean, right = evaluate(self.learner, self.task, self.task.validation)
         measured = {
             "train_loss": loss, "train_accuracy": correct, "validation_loss": mean, "validation_accuracy": right,

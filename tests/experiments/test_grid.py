@@ -110,6 +110,8 @@ def test_differences_are_paired_by_seed():
     gaps = np.array([0.02, 0.03, 0.04])
     half = 4.302652729911275 * 0.01 / math.sqrt(3)  # Student's 97.5 % point with 2 degrees of freedom, from a table
     assert (gap.mean, gap.low, gap.high) == pytest.approx((gaps.mean(), 0.03 - half, 0.03 + half), rel=1e-9)
+    wider = difference(entry_of([0.5, 0.6, 0.7]), entry_of([0.48, 0.57, 0.66]), comparisons=2)
+    assert wider.high - wider.mean == pytest.approx(6.205346816770537 * 0.01 / math.sqrt(3), rel=1e-9)  # its 98.75 % point
     assert math.isnan(difference(entry_of([0.5], seeds=(0,)), entry_of([0.4], seeds=(0,))).low)
 
 

@@ -164,7 +164,7 @@ def test_killed_at_random_moments_and_resumed(tmp_path, whole):
     kills, places = 0, set()
     while not out.exists():
         process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        if kills < 6:
+        if kills < 4:
             deadline = time.monotonic() + 60
             before = kept.stat().st_mtime_ns if kept.exists() else 0
             while process.poll() is None and (not kept.exists() or kept.stat().st_mtime_ns == before) and time.monotonic() < deadline:
