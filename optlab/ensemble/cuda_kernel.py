@@ -115,7 +115,8 @@ def _arrays(rule: Rule, problem: Problem, dtype: str) -> list[str]:
     sizes = numbers_per_thread(rule, problem)
     spare = [f"{name} = state" for name in ("gradient",) if name not in sizes]
     if own(rule, problem, dtype):
-        return ["d = DIM", "lanes = 1", *(f"{name} = cuda.local.array({size}, REAL)" for name, size in sizes.items()), *spare]
+        d = "DIM" if problem.dim <= UNROLLED else "start.shape[0]"  # what is not known the compiler does not unroll
+        return [f"d = {d}", "lanes = 1", *(f"{name} = cuda.local.array({size}, REAL)" for name, size in sizes.items()), *spare]
     lines, before = ["d = start.shape[0]"], 0
     for name, size in sizes.items():
         lines.append(f"{name} = space[lanes * {before} + lane :]")
