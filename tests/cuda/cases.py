@@ -29,6 +29,7 @@ CASES = {rule: (rule, quadratic(3), {}) for rule in RULES} | {
     "fresh samples": ("lion", "line_fit()", {"batch": 2}),
     "fresh samples in float32": ("nesterov", "line_fit()", {"dtype": "float32"}),
     "expression": ("nesterov", "symbolic('x**2 + 10*y**2 + sin(x)*exp(y) + Abs(x) + tanh(y)', noise=0.3)", {}),
+    "a hundred steps": ("adam", quadratic(4), {"steps": 100, "record": [0, 100], "trajectories": 70, "keep": 70, "reach": []}),
     "divergence": ("sgd", quadratic(3), {"schedule": 40.0, "steps": 14, "record": [0, 7, 14], "limit": 1e6}),
     "divergence to infinity": ("sgd", quadratic(2), {"schedule": 1e30, "dtype": "float32"}),
 }

@@ -9,8 +9,12 @@ import pytest
 
 import optlab as ol
 import optlab.codegen.cuda as cuda
+from optlab.__main__ import main
 from optlab.diagnosis import diagnose
+from optlab.ensemble.cell import Cell
+from optlab.ensemble.checkpoint import Checkpoint
 from optlab.ensemble.cuda_kernel import kernel_source
+from optlab.ensemble.specs import ONE_RUN, Request
 from optlab.errors import MissingDependencyError, UnknownNameError, UnsupportedError
 
 OPTIONS = {"schedule": 0.1, "steps": 3, "trajectories": 4}
@@ -96,3 +100,22 @@ def test_the_cpu_does_not_import_cuda():
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ), check=True)
     assert ran.stdout.strip() == "[]"
+
+
+def test_the_command_says_it_in_one_line_and_writes_nothing(no_package, tmp_path, capsys):
+    out = tmp_path / "run.nc"
+    code = main(["simulate", "--alpha", "0.1", "--steps", "3", "--backend", "cuda", "--out", str(out)])
+    said = capsys.readouterr()
+    assert code == 2
+    assert said.out == ""
+    assert said.err.splitlines() == [f"optlab: backend 'cuda': numba-cuda is not installed: {cuda.INSTALL}"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_checkpoint_of_the_cpu_is_not_taken_up_on_a_device(tmp_path, monkeypatch):
+    request = Request.read("sgd", QUADRATIC, backend="cpu", plans=True, batch=1, seed=0, **ONE_RUN | OPTIONS, record=[3], coordinates=False)
+    here = Cell(request)
+    monkeypatch.setattr(Cell, "place", {"backend": "cuda"})
+    there = Checkpoint(tmp_path / "a.part", [Cell(request)])
+    monkeypatch.undo()
+    assert there.identity != Checkpoint(tmp_path / "a.part", [here]).identity
