@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 PEERS := $(VENV)/.peers
+PTX := $(VENV)/.ptx
+GPU := $(VENV)/.gpu
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help report theory rosetta bench test peers lint format doctor clean
+.PHONY: help report theory rosetta bench test peers ptx gpu lint format doctor clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -25,6 +27,14 @@ $(DEV): $(RUN) pyproject.toml constraints.txt
 
 $(PEERS): $(DEV) pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
+	@touch $@
+
+$(PTX): $(DEV) pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,ptx]'
+	@touch $@
+
+$(GPU): $(DEV) pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,cuda13]'
 	@touch $@
 
 report: $(RUN) ## derive, simulate and verify; writes reports/convergence/index.html
@@ -46,7 +56,14 @@ test: $(DEV) ## run the whole test suite, doctests included
 	$(BIN)/python -m pytest -n 2
 
 peers: $(PEERS) ## hold optlab against other libraries (installs torch, optax, keras and PEPit)
-	$(BIN)/python -m pytest -m peers
+	$(BIN)/python -m pytest -m peers -n 2
+
+ptx: $(PTX) ## hold the CUDA kernels against the CPU and assemble them; needs no device (installs numba-cuda and ptxas)
+	$(BIN)/python -m pytest -m cuda tests/cuda
+
+gpu: $(GPU) ## test and measure on a CUDA device; writes benchmarks/results/cuda.md
+	$(BIN)/python -m pytest -m gpu tests/cuda
+	$(BIN)/python -m benchmarks.cuda
 
 lint: $(DEV) ## style, types and the layering of the package
 	$(BIN)/ruff check .

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
-import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
@@ -95,9 +93,10 @@ def _cache() -> Item:
 
 
 def _cuda() -> Item:
-    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
-    try:
-        ctypes.CDLL(name)
-    except OSError:
-        return Item("CUDA", "absent", "no NVIDIA driver found; everything runs on the CPU")
-    return Item("CUDA", "absent", "an NVIDIA driver is here, but this version of optlab computes on the CPU only")
+    from optlab.codegen.cuda import INSTALL, device_name, driver, installed, reason_without
+
+    if not driver():
+        packages = "numba-cuda is installed" if installed() else f"for a machine that has one: {INSTALL}"
+        return Item("CUDA", "absent", f"no NVIDIA driver found; everything runs on the CPU ({packages})")
+    reason = reason_without()
+    return Item("CUDA", "ok", device_name()) if reason is None else Item("CUDA", "absent", reason)

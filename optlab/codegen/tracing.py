@@ -62,6 +62,13 @@ def traced(function: Callable[..., Any]) -> Any:
     Integers arrive as 64-bit; arrays must be one-dimensional and contiguous; the result is a number, lanes, a tuple of
     them, or nothing. Other traced functions are called as ``other.body`` would be: as plain Python.
     """
+    made = intrinsic(definition(function))
+    made.body = function
+    return made
+
+
+def definition(function: Callable[..., Any], builder_of: Callable[[Any], Any] = lambda builder: builder) -> Any:
+    """What Numba's ``intrinsic`` takes for a function over lanes; ``builder_of`` wraps the builder that its body writes with."""
     names = ", ".join(python_signature(function).parameters)
     results: dict[tuple[Any, ...], Any] = {}  # Numba asks more than once
 
@@ -72,7 +79,8 @@ def traced(function: Callable[..., Any]) -> Any:
         result = results[tuple(kinds)]
 
         def codegen(context: Any, builder: Any, sig: Any, values: Any) -> Any:
-            entered = [_enter(context, builder, kind, value) for kind, value in zip(sig.args, values, strict=True)]
+            writer = builder_of(builder)
+            entered = [_enter(context, writer, kind, value) for kind, value in zip(sig.args, values, strict=True)]
             out = function(*entered)
             if out is None:
                 return context.get_dummy_value()
@@ -84,9 +92,7 @@ def traced(function: Callable[..., Any]) -> Any:
 
     space: dict[str, Any] = {"typing": typing}
     exec(f"def {function.__name__}(typingctx, {names}):\n    return typing(typingctx, {names})", space)
-    made = intrinsic(space[function.__name__])
-    made.body = function
-    return made
+    return space[function.__name__]
 
 
 def _result(function: Callable[..., Any], kinds: Sequence[Any]) -> Any:

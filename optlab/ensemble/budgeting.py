@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from optlab.ensemble.layout import BLOCK
+from optlab.ensemble.layout import BLOCK, CHUNK_BYTES
 from optlab.ensemble.specs import Request
 from optlab.errors import InputError
 
 _PER_RECORD_OF_COUNTS = 4096 + 40 * 256  #: bytes of a worker's counts for one record: the touched part of its index, and 40 octaves
 
 
-def needed(requests: Sequence[Request], workers: int) -> int:
+def needed(requests: Sequence[Request], workers: int, chunk_bytes: int = CHUNK_BYTES) -> int:
     """Bytes, about: the results of all cells, and the buffers of one cell in every worker."""
-    return sum(_result(r) for r in requests) + max(_buffers(r, workers) for r in requests)
+    return sum(_result(r) for r in requests) + max(_buffers(r, workers, chunk_bytes) for r in requests)
 
 
 def _result(r: Request) -> int:
@@ -23,9 +23,9 @@ def _result(r: Request) -> int:
     return len(r.records) * per_record + kept + (16 * r.trajectories if r.outcomes else 0) + 8 * r.steps
 
 
-def _buffers(r: Request, workers: int) -> int:
+def _buffers(r: Request, workers: int, chunk_bytes: int) -> int:
     watched = r.coordinates or r.keep
-    chunk = max(len(r.records) * BLOCK * 8 * (1 + (r.problem.dim if watched else 0)), 8 << 20)
+    chunk = max(len(r.records) * BLOCK * 8 * (1 + (r.problem.dim if watched else 0)), chunk_bytes)
     counts = len(r.records) * _PER_RECORD_OF_COUNTS if r.quantiles else 0
     state = 8 * 6 * BLOCK * r.problem.dim
     table = 8 * 6 * r.steps
@@ -42,10 +42,10 @@ def physical() -> int:
         return 4 << 30
 
 
-def check_memory(requests: Sequence[Request], workers: int, limit: float | None) -> None:
+def check_memory(requests: Sequence[Request], workers: int, limit: float | None, chunk_bytes: int = CHUNK_BYTES) -> None:
     """Raise InputError, with the numbers and the mend, if the launch cannot fit."""
     allowed = physical() / 2 if limit is None else float(limit)
-    need = needed(requests, workers)
+    need = needed(requests, workers, chunk_bytes)
     if need > allowed:
         r = max(requests, key=_result)
         raise InputError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from optlab.ensemble.bind import kernel_data, scattered_starts
-from optlab.ensemble.layout import BLOCK, noise_kind, padded, shape_of, values_per_block, wide_of
+from optlab.ensemble.layout import BLOCK, CHUNK_BYTES, noise_kind, padded, shape_of, values_per_block, wide_of
 from optlab.ensemble.philox import stream_key
-from optlab.ensemble.plans import kernel, rule_plan, schedule_plan
+from optlab.ensemble.plans import RulePlan, kernel, rule_plan, schedule_plan
 from optlab.ensemble.specs import Request
 from optlab.ensemble.statistics import COUNT, HIGH, LOW, M2, MEAN, NONFINITE, Counts, Tally, Tree, compiled
 from optlab.objectives import Rows
@@ -19,7 +20,6 @@ from optlab.objectives import Rows
 MODES = {None: 0, "replacement": 1, "subset": 2, "reshuffle": 3}
 LANES = 64  #: trajectories side by side, where they fit the cache
 STATE_BYTES = 2 << 20  #: of the states of trajectories side by side, at most; the second-level cache is worth less than long loops
-CHUNK_BYTES = 8 << 20  #: of recorded losses and coordinates of one chunk, where more than one block would fit
 CHUNK_UPDATES = 20_000_000  #: coordinate updates of one chunk, about: 40 ms of work between two looks at the clock
 
 
@@ -43,6 +43,10 @@ class Piece:
 
 class Cell:
     """A request, its compiled kernel and arguments, and the statistics so far."""
+
+    place: Mapping[str, str] = {}  #: where its numbers come from, if not from the CPU
+    chunk_bytes = CHUNK_BYTES
+    most_workers: int | None = None
 
     def __init__(self, request: Request) -> None:
         self.request = r = request
@@ -76,7 +80,7 @@ class Cell:
                 limit.view(f"u{real.itemsize}")[()], data.curvature, data.matrix, data.turn, data.targets, batch, mode, *self.key, levels,
             )  # fmt: skip
         self.states, self.shape, self.mode = rule.states, shape, mode
-        self.kernel = kernel(rule, r.problem, r.dtype, r.uniform_bits).run
+        self.kernel = self.compiled(rule)
         self.blocks = -(-r.trajectories // BLOCK)
         self.stop = np.zeros(1, np.int64)
         self.done = 0  # blocks, counted from the first
@@ -88,6 +92,10 @@ class Cell:
         self.kept_loss = np.zeros((r.keep, len(self.asked)))
         many = r.trajectories if r.outcomes else 0
         self.diverged_at, self.final_loss = np.full(many, -1, np.int64), np.zeros(many)
+
+    def compiled(self, rule: RulePlan) -> Any:
+        """The kernel, compiled at its first call."""
+        return kernel(rule, self.request.problem, self.request.dtype, self.request.uniform_bits).run
 
     @property
     def updates(self) -> int:
@@ -130,8 +138,7 @@ class Cell:
         start, scattered = r.problem.start, np.empty(0, self.real)
         if start.scatter:
             scattered = scattered_starts(first, stride, start.point, start.scatter, (self.key[0], self.key[1]), self.real)
-        results = (losses, snapshots, since, passage.ravel(), self.stop)
-        if not self.kernel(first, count, stride, *self.head, scattered, *self._scratch(), *results, *self._row_scratch()):
+        if not self.simulate(first, count, stride, scattered, (losses, snapshots, since, passage.ravel())):
             return None
         reductions = compiled()
         moments = np.empty((records, 6))
@@ -154,6 +161,11 @@ class Cell:
             kept = theta.transpose(2, 0, 1).astype(np.float64), rows[: len(self.asked), :some].T.copy()
         outcomes = (since[:count].copy(), rows[-1, :count].copy()) if r.outcomes else None
         return Piece(first, count, level, moments, coordinates, kept, outcomes)
+
+    def simulate(self, first: int, count: int, stride: int, scattered: np.ndarray, results: tuple[np.ndarray, ...]) -> bool:
+        """Fill losses, coordinates, divergences and first passages of trajectories first .. first + count - 1; False if it was stopped."""
+        scratch = (*self._scratch(), *results, self.stop, *self._row_scratch())
+        return bool(self.kernel(first, count, stride, *self.head, scattered, *scratch))
 
     def add(self, piece: Piece) -> None:
         """Add a chunk; those that are not next in order wait for what is before them."""

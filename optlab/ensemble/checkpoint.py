@@ -26,7 +26,7 @@ class Checkpoint:
         self.path, self.cells = Path(path), cells
         if not self.path.parent.is_dir():
             raise InputError(f"checkpoint {self.path}: there is no folder {str(self.path.parent)!r}; make it first")
-        text = canonical_json([cell.request.spec() for cell in cells])
+        text = canonical_json([cell.request.spec() | dict(cell.place) for cell in cells])
         self.identity = hashlib.sha256(text.encode()).hexdigest()
 
     def resume(self) -> None:

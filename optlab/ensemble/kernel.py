@@ -39,10 +39,10 @@ _BITS = {"float64": "np.uint64, 0x7FFFFFFFFFFFFFFF", "float32": "np.uint32, 0x7F
 
 #: The templates that make up each kind of kernel, in the order in which they are pasted.
 _PARTS = {
-    "separable": ("pieces", "events", "lanes"),
-    "dense": ("pieces", "dense", "events", "lanes"),
-    "fresh": ("objective", "fresh", "events", "lanes"),
-    "expression": ("objective", "expression", "events", "lanes"),
+    "separable": ("pieces", "events", "steps", "lanes"),
+    "dense": ("pieces", "dense", "events", "steps", "lanes"),
+    "fresh": ("objective", "fresh", "events", "steps", "lanes"),
+    "expression": ("objective", "expression", "events", "steps", "lanes"),
     "rows": ("events", "rows"),
 }
 
@@ -50,7 +50,8 @@ _PARTS = {
 def kernel_source(rule: Rule, problem: Problem, dtype: str, uniform_bits: int = 32) -> str:
     """The whole source of the ensemble kernel of a rule on a problem."""
     shape, printer = shape_of(problem), LanesPrinter()
-    parts = [update_source(rule, printer), _problem_source(problem, printer), _noise_source(problem, uniform_bits), _advance(rule, shape)]
+    parts = [update_source(rule, printer), problem_source(problem, printer), noise_source(problem, uniform_bits)]
+    parts.append(advance_source(rule, shape))
     quadratic = squared_error_weight(problem) is not None if isinstance(problem, Rows) else getattr(problem, "is_quadratic", False)
     constants = {
         "STATES": len(lowered(rule).states), "QUADRATIC": bool(quadratic),
@@ -67,10 +68,11 @@ def kernel_source(rule: Rule, problem: Problem, dtype: str, uniform_bits: int = 
     )
     bodies = "\n\n".join(template(TEMPLATES / f"{name}.py") for name in _PARTS[shape])
     named = "\n".join(f"{k} = {v}" for k, v in constants.items())
-    return "\n\n".join([header, named, printer.helpers(), *parts, _fill(bodies, _marked(rule, problem, uniform_bits))])
+    return "\n\n".join([header, named, printer.helpers(), *parts, filled(bodies, _marked(rule, problem, uniform_bits))])
 
 
-def _counts(rule: Rule) -> tuple[list[str], list[str]]:
+def numbers_of(rule: Rule) -> tuple[list[str], list[str]]:
+    """Names of the rule's constants and per-step scalars in a kernel."""
     low = lowered(rule)
     return [f"c{i}" for i in range(len(low.constants))], [f"t{i}" for i in range(len(low.step_values))]
 
@@ -79,10 +81,10 @@ def _states(rule: Rule) -> list[str]:
     return [f"load(state, at + plane * {s}, WIDTH)" if s else "load(state, at, WIDTH)" for s in range(len(lowered(rule).states))]
 
 
-def _advance(rule: Rule, shape: str) -> str:
+def advance_source(rule: Rule, shape: str) -> str:
     """``advance``: one step of ``WIDTH`` trajectories in one coordinate; returns ``over``, with the sign bit where the bound is passed."""
     low = lowered(rule)
-    numbers = [name for names in _counts(rule) for name in names]
+    numbers = [name for names in numbers_of(rule) for name in names]
     states = [f"s{k}" for k in range(len(low.states))]
     given = "state, gradient, draws, bound, over, at, plane, group, source, lam, noise".split(", ")
     lines = ["@traced", f"def advance({', '.join([*given, *numbers])}):"]
@@ -96,7 +98,7 @@ def _advance(rule: Rule, shape: str) -> str:
     new = [f"n{k}" for k in range(len(states))]
     lines.append(f"    {', '.join(new)} = update({', '.join(['g', *states, *numbers])})")
     lines += [f"    store(state, at{f' + plane * {k}' if k else ''}, {name})" for k, name in enumerate(new)]
-    lines.append("    return over | signed(load(bound, group, WIDTH) - (bits(n0) & NEVER))")
+    lines.append("    return signed(load(bound, group, WIDTH) - (bits(n0) & NEVER)) | over")
     if shape != "separable" and low.point != theta:
         lines += ["", "", "@traced", f"def look_at(state, point, at, plane, {', '.join(numbers)}):"]
         lines.append(f"    store(point, at, look({', '.join([*_states(rule), *numbers])}))")
@@ -106,7 +108,7 @@ def _advance(rule: Rule, shape: str) -> str:
 def _marked(rule: Rule, problem: Problem, uniform_bits: int) -> dict[str, list[str]]:
     """The lines that stand for the marks of the loop's template."""
     shape, point = shape_of(problem), lowered(rule).point
-    constants, scalars = _counts(rule)
+    constants, scalars = numbers_of(rule)
     numbers = "".join(f", {name}" for name in (*constants, *scalars))
     unpack = [f"{name} = constants[{i}]" for i, name in enumerate(constants)]
     unpack += [f"{name} = table[step, {i}]" for i, name in enumerate(scalars)]
@@ -192,7 +194,7 @@ def _gradient(shape: str, at: str, problem: Problem) -> list[str]:
     return [f"product(turn, {at}, work, lanes, d)", *slopes, "product(matrix, work, gradient, lanes, d)"]
 
 
-def _fill(text: str, marked: dict[str, list[str]]) -> str:
+def filled(text: str, marked: dict[str, list[str]]) -> str:
     """The template with its marks replaced, each line as deep as its mark."""
     lines = []
     for line in text.split("\n"):
@@ -205,7 +207,7 @@ def _fill(text: str, marked: dict[str, list[str]]) -> str:
     return "\n".join(lines)
 
 
-def _noise_source(problem: Problem, uniform_bits: int) -> str:
+def noise_source(problem: Problem, uniform_bits: int) -> str:
     """``block_values``: what one block of random words gives; ``perturb``: how it enters the gradient."""
     kind = noise_kind(problem)
     fine = uniform_bits == 53
@@ -221,7 +223,8 @@ def _noise_source(problem: Problem, uniform_bits: int) -> str:
     )
 
 
-def _problem_source(problem: Problem, printer: LanesPrinter) -> str:
+def problem_source(problem: Problem, printer: LanesPrinter) -> str:
+    """The functions of the problem: losses and gradients of a piece, a sample or the whole."""
     formulas = problem.expressions()
     if isinstance(problem, Fresh):
         prediction = sum(c * f for c, f in zip(problem.coordinates, problem.features, strict=True))

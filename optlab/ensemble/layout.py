@@ -9,6 +9,7 @@ from optlab.kept_facts import kept
 from optlab.objectives import Problem, Rows, Separable, definitions
 
 BLOCK = 64  #: trajectories whose statistics are reduced first; chunks are multiples of it
+CHUNK_BYTES = 8 << 20  #: of recorded losses and coordinates of one chunk, where more than one block would fit
 
 HERE = Path(__file__).parent
 _CODEGEN = HERE.parent / "codegen"

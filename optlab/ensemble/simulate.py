@@ -1,4 +1,4 @@
-"""Many trajectories at once on the CPU, reduced to statistics as they run."""
+"""Many trajectories at once, on the CPU or a CUDA device, reduced to statistics as they run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from optlab.ensemble.cell import Cell
 from optlab.ensemble.engine import execute
 from optlab.ensemble.philox import read_seed
 from optlab.ensemble.specs import Request, describe
-from optlab.errors import MissingDependencyError
 from optlab.objectives import Problem, whole
 
 if TYPE_CHECKING:
@@ -61,6 +60,9 @@ def simulate(
     record
         The steps whose loss is recorded: ``"linear"`` or ``"log"`` (about 100 steps from 0 to ``steps``), a number of
         linear steps, or the steps themselves.
+    backend
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where a device answers and has a kernel for the problem, else the CPU. The
+        random words are the same, and so are the operations of a trajectory, each rounded on its own; tables run on the CPU only.
     quantiles
         Levels of the quantiles of the loss (and of first-passage times), exact to one part in 64; ``()`` for none.
     reach
@@ -104,6 +106,10 @@ def simulate(
     ------
     InputError
         A value out of range, named.
+    MissingDependencyError
+        ``backend="cuda"`` without a CUDA device, or without the package that drives it.
+    UnsupportedError
+        ``backend="cuda"`` on a problem that only the CPU runs.
 
     >>> import optlab as ol
     >>> run = ol.simulate("sgd", ol.problems.quadratic(spectrum=[1.0], noise=1.0), schedule=0.1, steps=10, trajectories=64)
@@ -126,11 +132,10 @@ def simulate(
     else:
         asked = [{"rule": rule, "problem": problem, "schedule": schedule, "batch": batch}]
     requests = [Request.read(**point, **options, plans=True) for point in asked]
-    if backend == "cuda":
-        raise MissingDependencyError("backend 'cuda' is not part of this version; use backend='cpu'")
-    workers = os.cpu_count() or 1 if threads is None else whole(threads, "threads")
-    check_memory(requests, workers, memory)
-    cells = [Cell(request) for request in requests]
+    make = cell_maker(backend, [request.problem for request in requests])
+    workers = min(os.cpu_count() or 1, make.most_workers or 2**16) if threads is None else whole(threads, "threads")
+    check_memory(requests, workers, memory, make.chunk_bytes)
+    cells = [make(request) for request in requests]
     execute(cells, workers, progress, None if checkpoint is None else Path(checkpoint), None if chunk is None else whole(chunk, "chunk"))
     first = requests[0]
     coords: dict[str, Any] = {"step": first.records}
@@ -140,8 +145,35 @@ def simulate(
         coords["level"] = np.array(first.reach)
     if first.coordinates or first.keep:
         coords["coordinate"] = [str(name) for name in getattr(first.problem, "coordinates", range(first.problem.dim))]
+    about = describe(first) | (_device() if make.place else {})
     if not axes:
-        return xr.Dataset(cells[0].variables(), coords, describe(first))
+        return xr.Dataset(cells[0].variables(), coords, about)
     from optlab.ensemble.grid import assemble
 
-    return assemble(axes, [cell.variables() for cell in cells], coords, describe(first))
+    return assemble(axes, [cell.variables() for cell in cells], coords, about)
+
+
+def _device() -> dict[str, str]:
+    from optlab.codegen.cuda import device_name
+
+    return {"backend": "cuda", "device": device_name()}
+
+
+def cell_maker(backend: str, problems: Sequence[Problem]) -> type[Cell]:
+    """What runs a request on this backend; ``auto`` takes CUDA where a device answers and it has kernels for all the problems.
+
+    Raises MissingDependencyError where CUDA is asked for and cannot be used, UnsupportedError where it has no kernel.
+    """
+    if backend == "cpu":
+        return Cell
+    from optlab.codegen.cuda import reason_without, require
+    from optlab.ensemble.cuda_kernel import check_shape, has_kernel
+
+    if backend == "auto" and (reason_without() is not None or not all(map(has_kernel, problems))):
+        return Cell
+    require()
+    for problem in problems:
+        check_shape(problem)
+    from optlab.ensemble.cuda import CudaCell
+
+    return CudaCell

@@ -18,7 +18,7 @@ from optlab.objectives import Fresh, Problem, Rows, real, whole
 if TYPE_CHECKING:
     from optlab.expressions import Rule, Schedule
 
-BACKENDS = ("cpu",)
+BACKENDS = ("cpu", "cuda", "auto")
 DTYPES = ("float64", "float32")
 RECORDS = 101  #: recorded steps unless asked otherwise
 
@@ -60,7 +60,7 @@ class Request:
 
         Raises InputError or UnknownNameError naming the first bad one.
         """
-        if backend not in (*BACKENDS, "cuda", "auto"):
+        if backend not in BACKENDS:
             raise UnknownNameError("backend", backend, BACKENDS)
         if options["dtype"] not in DTYPES:
             raise UnknownNameError("dtype", options["dtype"], DTYPES)

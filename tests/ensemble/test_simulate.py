@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 import optlab as ol
 from optlab.ensemble.bind import hessian
-from optlab.errors import InputError, MissingDependencyError, UnknownNameError
+from optlab.errors import InputError, UnknownNameError
 from tests.oracles import RULES, sampling
 from tests.oracles import philox as twin
 from tests.rules.generated import as_options
@@ -495,11 +495,9 @@ def test_bad_input_is_refused_in_one_line(case):
     assert "\n" not in str(caught.value)
 
 
-def test_names_are_suggested_and_cuda_is_named():
+def test_names_are_suggested():
     with pytest.raises(UnknownNameError, match="did you mean 'momentum'"):
         noisy("momentumm")
-    with pytest.raises(MissingDependencyError, match="cuda"):
-        noisy(backend="cuda")
     table = ol.problems.least_squares([[1.0], [2.0]], [1.0, 2.0], sampling="subset")
     with pytest.raises(InputError, match="more than the table's 2 rows"):
         ol.simulate("sgd", table, schedule=0.1, steps=1, batch=3)
