@@ -16,7 +16,7 @@ def point(theta, states, options, alpha=None):
     options = DEFAULTS | options
     if options["form"] == "rewritten":
         return theta
-    velocity = {"inside": 1.0, "outside": -alpha}[options["learning_rate"]] * states[0]
+    velocity = states[0] if options["learning_rate"] == "inside" else -alpha * states[0]
     return theta + float(options["beta"]) * velocity
 
 
