@@ -25,7 +25,7 @@ def test_what_is_impossible_says_why_and_where_it_parts(capsys):
     assert code == 0
     assert "impossible unless eps = 0" in out
     assert "why      eps placement: outside here, inside in keras.optimizers.RMSprop" in out
-    assert "parts    step 1, gradients 0.001: theta 0.6838 against 0.6985" in out
+    assert "parts    step 1, gradient 0.001, learning rate 0.1: theta from 1 to 0.6838 against 0.6985" in out
 
 
 def test_json_is_one_document(capsys):
