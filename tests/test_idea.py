@@ -37,7 +37,7 @@ def same(tmp_path):
 
 SIGNS = {  # the places where the file holds a sign
     "decay": ("(v, beta * v + push)", "(v, -beta * v + push)"),
-    "gradient": ("{push: -alpha * g, move: v}", "{push: alpha * g, move: v}"),
+    "gradient": ("{push: -alpha * fed, move: v}", "{push: alpha * fed, move: v}"),
     "move": ("(theta, theta + move)", "(theta, theta - move)"),
 }
 

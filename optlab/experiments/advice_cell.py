@@ -19,7 +19,7 @@ def advice_cell(table: Table, **options: Any) -> Cell:
     content = hashlib.sha256(
         table.features.tobytes() + table.target.tobytes() + repr((table.names, table.target_name)).encode()
     ).hexdigest()
-    engine = engine_fingerprint(*(f"experiments/{name}.py" for name in ("advise", "tables", "step_search", "gradient_noise")))
+    engine = engine_fingerprint("data/tables.py", *(f"experiments/{name}.py" for name in ("advise", "step_search", "gradient_noise")))
     spec = {"kind": "advise", "engine": engine, "table": content, "path": table.path} | options
 
     def compute() -> xr.Dataset:
