@@ -36,10 +36,10 @@ def test_the_normal_limit_is_the_normal_quantile_without_skewness():
 
 
 def test_skewed_means_raise_no_more_often_than_said():
-    """At 1e-2, where it can be counted: exponential draws, 3000 times. The count exceeds 60 with probability 1e-6 at a rate of 1e-2."""
+    """At 1e-2, where it can be counted: exponential draws, 600 times. The count exceeds 22 with probability 1e-7 at a rate of 1e-2."""
     rng = np.random.default_rng(0)
-    verdicts = [mean_verdict(rng.exponential(size=(400, 1)), np.ones(1), 1e-2).held for _ in range(3000)]
-    assert sum(held is False for held in verdicts) <= 60
+    verdicts = [mean_verdict(rng.exponential(size=(400, 1)), np.ones(1), 1e-2).held for _ in range(600)]
+    assert sum(held is False for held in verdicts) <= 22
 
 
 def test_the_bounded_transform_raises_no_more_often_than_said():
@@ -125,7 +125,7 @@ def test_a_schedule_that_remembers_is_not_pure():
     calls = []
 
     def counting(t):
-        calls.append(t)
+        calls.append(t + 0)  # it is not counted when it is asked whether it makes a torch scheduler
         return 0.1 / len(calls) ** 0.5
 
     with pytest.raises(CheckFailed, match="a second reading gives other rates"):
