@@ -1,9 +1,14 @@
 """Hypothesis profiles: ``dev`` is quick, ``ci`` looks longer and draws the same examples every time."""
 
 import os
+from importlib.util import find_spec
 
 from hypothesis import settings
 
 settings.register_profile("dev", max_examples=25, deadline=None)  # no deadline: the first call of a kernel compiles it
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+# Helpers of the tests marked ``peers`` that are written in another library: without it there is nothing in them to read.
+WRITTEN_IN = {"peers/torch_models.py": ("torch",), "verify/mutations/frameworks.py": ("torch", "optax")}
+collect_ignore = [path for path, needed in WRITTEN_IN.items() if not all(map(find_spec, needed))]
