@@ -6,6 +6,8 @@ A. Krizhevsky, Learning multiple layers of features from tiny images, 2009; http
 from __future__ import annotations
 
 import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -42,10 +44,15 @@ def read_cifar10(folder: str | os.PathLike[str] | None = None, *, label: str | N
     where, extension = locate(folder)
     read = read_binary if extension else read_python
     pixels, labels = np.empty((len(TRAINING) * RECORDS, 32, 32, 3), np.uint8), np.empty(len(TRAINING) * RECORDS, np.uint8)
-    for k, name in enumerate(TRAINING):  # one file after the other into its place: the whole is in memory once
-        part = read(where / f"{name}{extension}")
+
+    def into_place(k: int) -> None:
+        part = read(where / f"{TRAINING[k]}{extension}")
         pixels[k * RECORDS : (k + 1) * RECORDS], labels[k * RECORDS : (k + 1) * RECORDS] = part.pixels, part.labels
-    return ImageData(label or "CIFAR-10", Images(pixels, labels), read(where / f"{TEST}{extension}"), CLASSES)
+
+    with ThreadPoolExecutor(2) as pool:  # reading and turning bytes let go of the interpreter; the whole is in memory once
+        deque(pool.map(into_place, range(len(TRAINING))), maxlen=0)
+        test = read(where / f"{TEST}{extension}")
+    return ImageData(label or "CIFAR-10", Images(pixels, labels), test, CLASSES)
 
 
 def locate(folder: str | os.PathLike[str] | None) -> tuple[Path, str]:

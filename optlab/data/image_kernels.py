@@ -23,6 +23,16 @@ def permutation(n, trajectory, step, purpose, k0, k1):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True)
+def byte_counts(flat):  # type: ignore[no-untyped-def]
+    """How often each of the 256 bytes stands in each column, int64 (columns, 256)."""
+    counts = np.zeros((flat.shape[1], 256), np.int64)
+    for row in range(flat.shape[0]):
+        for column in range(flat.shape[1]):
+            counts[column, flat[row, column]] += 1
+    return counts
+
+
+@njit(nogil=True, cache=True)
 def uniforms(rows, columns, purpose, k0, k1):  # type: ignore[no-untyped-def]
     """Numbers uniform on (0, 1), float64 (rows, columns): row r is trajectory r, four columns to a block."""
     out = np.empty((rows, columns))

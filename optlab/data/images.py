@@ -141,7 +141,7 @@ def channel_statistics(images: Images) -> tuple[np.ndarray, np.ndarray]:
     """
     channels = images.pixels.shape[-1]
     flat = images.pixels.reshape(-1, channels)
-    counts = np.stack([np.bincount(flat[:, c], minlength=256) for c in range(channels)]).astype(np.float64)
+    counts = kernels().byte_counts(flat).astype(np.float64)
     values = np.arange(256) / 255
     mean = counts @ values / len(flat)
     variance = np.array([float(counts[c] @ (values - mean[c]) ** 2) for c in range(channels)]) / len(flat)

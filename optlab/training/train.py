@@ -6,10 +6,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
-import xarray as xr
 
 from optlab import rules
 from optlab._version import __version__
@@ -28,6 +27,9 @@ from optlab.training.models import TrainerLearner, make_learner, reads_classes
 from optlab.training.progress import Progress
 from optlab.training.rates import fitted
 from optlab.training.task import Task, read_task
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 DTYPES = ("float32", "float64")
 BACKENDS = ("cpu",)
@@ -50,8 +52,8 @@ class Training:
         if test and self.task.test is not None and progress.best_epoch:
             self.learner.restore(self.learner.state() | progress.best)
             loss, right = evaluate(self.learner, self.task, self.task.test)
-            out["test_loss"] = xr.DataArray(loss, attrs={"long_name": "mean loss on the test part, at the best epoch's weights"})
-            out["test_accuracy"] = xr.DataArray(right, attrs={"long_name": "fraction right on the test part, at the best epoch's weights"})
+            out["test_loss"] = ((), loss, {"long_name": "mean loss on the test part, at the best epoch's weights"})
+            out["test_accuracy"] = ((), right, {"long_name": "fraction right on the test part, at the best epoch's weights"})
             self.learner.restore(self.learner.state() | last)
         return out
 
@@ -61,6 +63,8 @@ class Training:
 
     def dataset(self, progress: Progress, last: dict[str, np.ndarray]) -> xr.Dataset:
         """What was measured by epoch, with the best and the last weights."""
+        import xarray as xr  # half a second that the first step need not wait for
+
         variables: dict[str, Any] = {}
         for name, (meaning, unit) in MEANINGS.items():
             if self.task.classes or not name.endswith("accuracy"):
