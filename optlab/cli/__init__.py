@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from optlab._version import __version__
-from optlab.cli import advise, data, derive, doctor, grid, report, rosetta, simulate, theory, train, verify
+from optlab.cli import advise, data, derive, doctor, experiment, grid, report, rosetta, simulate, theory, train, verify
 
 app = typer.Typer(
     name="optlab",
@@ -34,6 +34,8 @@ app.command()(report.report)
 app.command()(derive.derive)
 app.command()(theory.theory)
 app.command()(simulate.simulate)
+for _name in experiment.QUESTIONS:
+    app.command(_name)(experiment.command(_name))
 app.command()(advise.advise)
 app.command()(train.train)
 app.command()(grid.grid)

@@ -13,7 +13,7 @@ from optlab.analysis import is_linear
 from optlab.codegen.module import cache_folder
 from optlab.data import tables
 from optlab.errors import InputError
-from optlab.experiments import comparison, line_fit, own_problem, ravine, regimes
+from optlab.experiments import comparison, line_fit, own_problem, paths, regimes
 from optlab.experiments.advice_cell import advice_cell
 from optlab.experiments.spec import ReportSpec, parse_spec, read_spec
 from optlab.experiments.store import Store
@@ -75,7 +75,7 @@ def report(
     wanted = asked.sections
     counts = {
         "quadratics": comparison.count(asked.quadratics, names), "regimes": regimes.count(asked.regimes),
-        "line_fit": line_fit.count(asked.line_fit), "ravine": ravine.count(asked.ravine, names),
+        "line_fit": line_fit.count(asked.line_fit), "ravine": paths.count(asked.ravine, names),
     }  # fmt: skip
     total = sum(counts[name] for name in wanted) + own_problem.count(asked.problem, names) + (1 if table else 0)
     made = Page(Path(out))
@@ -87,7 +87,7 @@ def report(
         own=[own_problem.run_own_problem(item, names, asked.seed, run, checks) for item in asked.problem],
         slopes=regimes.fit_regimes(asked.regimes, asked.seed, run) if "regimes" in wanted else [],
         rows=line_fit.run_line_fit(asked.line_fit, asked.seed, run) if "line_fit" in wanted else [],
-        paths=ravine.run_ravine(asked.ravine, names, run) if "ravine" in wanted else [],
+        paths=paths.run_ravine(asked.ravine, names, run) if "ravine" in wanted else [],
         advice=run([_advice(asked, table)])[0] if table is not None else None,
     )
     if progress:

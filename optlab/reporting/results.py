@@ -10,7 +10,7 @@ from optlab.ensemble.agreement import Agreement
 from optlab.experiments.comparison import Comparison
 from optlab.experiments.line_fit import Row
 from optlab.experiments.own_problem import OwnProblem
-from optlab.experiments.ravine import Path
+from optlab.experiments.paths import Path
 from optlab.experiments.regimes import Slope
 
 

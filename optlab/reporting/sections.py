@@ -14,7 +14,7 @@ from optlab.analysis import analyze, free_parameters, is_linear
 from optlab.analysis.tuning import tune
 from optlab.experiments.comparison import Comparison
 from optlab.experiments.line_fit import Row
-from optlab.experiments.ravine import Path as RavinePath
+from optlab.experiments.paths import Path as RavinePath
 from optlab.experiments.regimes import Slope
 from optlab.experiments.spec import LineFit, Quadratics, Ravine, Regimes
 from optlab.expressions import Rule

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse
 
-from optlab.experiments.ravine import Path
+from optlab.experiments.paths import Path
 from optlab.reporting.style import color_of, new_figure
 
 

@@ -1,0 +1,100 @@
+"""One command per experiment: a spec in, a netCDF file, a figure and a table out."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from optlab.cli.output import print_json, print_table, progress_bar, warn
+from optlab.experiments.catalog import QUESTIONS
+
+
+def command(name: str) -> Callable[..., int]:
+    """The command that runs one experiment."""
+
+    def run(
+        spec: Annotated[Path | None, typer.Argument(help="A TOML spec; without one, the defaults.", show_default=False)] = None,
+        preset: Annotated[str | None, typer.Option(help="Another spec by name.", show_default=False)] = None,
+        key: Annotated[
+            list[str] | None, typer.Option("--set", help="A key of the spec, such as seed=1 or kappas=[10,100].", show_default=False)
+        ] = None,
+        store: Annotated[
+            Path | None, typer.Option(help="Where finished cells are kept (default: your cache folder).", show_default=False)
+        ] = None,
+        out: Annotated[
+            Path | None, typer.Option(help="netCDF file to write; the figure goes beside it as .png.", show_default=False)
+        ] = None,
+        json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
+    ) -> int:  # fmt: skip
+        return ask(name, spec, preset, key or [], store, out or Path(f"{name}.nc"), json)
+
+    run.__name__ = name
+    run.__doc__ = f"""{QUESTIONS[name]}
+
+    Interrupted, the same command goes on. Example: optlab {name} --out {name}.nc
+    """
+    return run
+
+
+def ask(name: str, spec: Path | None, preset: str | None, keys: list[str], store: Path | None, out: Path, json: bool) -> int:
+    """Run one experiment and show what it found."""
+    from optlab.ensemble.netcdf import to_netcdf
+    from optlab.errors import InputError, OptlabError
+    from optlab.files import write_atomically
+    from optlab.reporting.style import style
+
+    if out.suffix != ".nc":
+        raise InputError(f"--out {out} must end in .nc: the result is a netCDF file")
+    if not out.parent.is_dir():
+        raise InputError(f"--out {out}: there is no folder {str(out.parent)!r}; make it first")
+    experiment = import_module(f"optlab.experiments.questions.{name}").EXPERIMENT
+    with progress_bar(name) as bar:
+        result = experiment(spec, preset=preset, store=store, progress=bar, on_damage=warn, **dict(map(read_key, keys)))
+    draw = import_module(f"optlab.reporting.figures.questions.{name}").draw
+    figure = out.with_suffix(".png")
+    try:
+        write_atomically(out, to_netcdf(result))
+        with style():
+            draw(result).savefig(figure, dpi=140)
+    except OSError as error:
+        raise OptlabError(f"cannot write {error.filename or out}: {error.strerror}") from None
+    findings, counts = (
+        experiment.findings(result),
+        {"store": {"computed": result.attrs["cells_computed"], "read": result.attrs["cells_read"]}},
+    )
+    if json:
+        document: dict[str, Any] = {
+            "experiment": name,
+            "spec": experiment.read(spec, preset=preset, **dict(map(read_key, keys))).model_dump(mode="json"),
+        }
+        document |= {str(coord): result[coord].values for coord in result.coords} | {str(v): result[v].values for v in result.data_vars}
+        print_json(document | {"findings": findings, "output": str(out), "figure": str(figure)}, **counts)
+        return 0
+    for table in experiment.tables(result):
+        print_table(table.title, table.headers, table.rows, table.words)
+    for finding in findings:
+        print("- " + finding)
+    print(f"wrote {out} and {figure}  ({counts['store']['computed']} cells computed, {counts['store']['read']} read from the store)")
+    return 0
+
+
+def read_key(text: str) -> tuple[str, Any]:
+    """``name=value`` of ``--set``; the value is read as TOML, or is a plain word.
+
+    >>> read_key("kappas=[10, 100]"), read_key("spectrum=log")
+    (('kappas', [10, 100]), ('spectrum', 'log'))
+    """
+    from optlab.errors import InputError
+
+    name, given, value = text.partition("=")
+    if not given or not name.strip():
+        raise InputError(f"--set {text}: give name=value, such as --set seed=1")
+    try:
+        return name.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value.strip()

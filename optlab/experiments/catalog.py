@@ -1,0 +1,8 @@
+"""The questions that can be asked by name: light, so that the command line lists them without importing what answers them."""
+
+from __future__ import annotations
+
+#: The name of each experiment, of its command and of its file in :mod:`optlab.experiments.questions`; and what it asks.
+QUESTIONS: dict[str, str] = {
+    "ravine": "What does a ravine do to each rule: does it swing across the stiff direction, and crawl along the flat one?"
+}

@@ -1,0 +1,51 @@
+"""Every experiment is a command: a spec in, a file, a figure and a table out; one line for what cannot be."""
+
+import json
+
+import pytest
+import xarray as xr
+
+from optlab.__main__ import main
+from optlab.experiments.catalog import QUESTIONS
+
+
+def test_a_spec_goes_in_and_a_file_a_figure_and_json_come_out(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text('rules = ["sgd"]\nsteps = 30\n')
+    assert main(["ravine", "mine.toml", "--set", "kappa=9", "--store", "kept", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["spec"]["kappa"] == 9
+    assert document["sign_changes"] == [29]
+    assert document["store"] == {"computed": 1, "read": 0}
+    assert xr.load_dataset("ravine.nc", engine="scipy").sizes["step"] == 31
+    assert (tmp_path / "ravine.png").stat().st_size > 1000
+    assert main(["ravine", "mine.toml", "--set", "kappa=9", "--store", "kept"]) == 0
+    assert "0 cells computed, 1 read" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--set", "kapa=9"], "unknown key 'kapa'; did you mean 'kappa'?"),
+        (["--set", "kappa=0.5"], "kappa = 0.5"),
+        (["--set", "kappa"], "give name=value"),
+        (["--preset", "huge"], "preset"),
+        (["missing.toml"], "there is no spec file"),
+        (["--out", "x.png"], "must end in .nc"),
+        (["--out", "nowhere/x.nc"], "there is no folder"),
+        (["--set", 'rules=["sdg"]'], "did you mean"),
+    ],
+)
+def test_what_cannot_be_asked_is_said_in_one_line(arguments, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["ravine", "--store", "kept", *arguments]) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+    assert not list(tmp_path.glob("*.nc"))
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_every_question_has_its_help(name, capsys):
+    assert main([name, "--help"]) == 0
+    assert QUESTIONS[name].split("?")[0].split(":")[0] in " ".join(capsys.readouterr().out.split())
