@@ -109,18 +109,19 @@ def run_grid(
     """
     images = data_room.get(spec.data, folder=folder, label=spec.label)
     bench = _Bench(spec, images, store, threads, progress)
-    settings = [Setting(m, r, s, a) for m in spec.models for r in spec.rules for s in spec.schedules for a in spec.rates]
+    settings = [Setting(model, *point) for model in spec.models for point in spec.points]
+    names = list(dict.fromkeys(setting.rule for setting in settings))
     parameters = {model: bench.parameters(model) for model in spec.models}  # wrong names fail here, before any work
     for setting in settings:
         rules.get(setting.rule)
         bench.schedule(setting, spec.epochs, spec.seeds[0])
     seeds = tuple(dict.fromkeys([*spec.seeds, *spec.final_seeds]))
-    groups = len(spec.models) * len(spec.rules)
+    groups = len(spec.models) * len(names)
     repeated = len(seeds) if spec.last_epochs != spec.epochs else len(seeds) - len(spec.seeds)
     bench.run.total = len(settings) * len(spec.seeds) + groups * repeated + len(seeds) + (2 * len(BASELINE_RATES) if spec.baseline else 0)
     baseline = bench.baseline() if spec.baseline else None
     entries = bench.entries(settings, tuple(spec.seeds), spec.epochs)
-    finalists = [_best(e for e in entries if (e.setting.model, e.setting.rule) == (m, r)) for m in spec.models for r in spec.rules]
+    finalists = [_best(e for e in entries if (e.setting.model, e.setting.rule) == (m, r)) for m in spec.models for r in names]
     finals = bench.entries([entry.setting for entry in finalists], seeds, spec.last_epochs)
     finals = sorted(finals, key=lambda entry: -float(entry.best.mean()))
     tests = tuple(bench.test(finals[0].setting, seed, run) for seed, run in zip(seeds, finals[0].runs, strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from optlab.errors import UnknownNameError
 from optlab.experiments.spec import Positive, Strict, read_toml, validated
@@ -14,8 +14,16 @@ Seeds = list[Annotated[int, Field(ge=0)]]
 Names = list[str]
 
 
+class Chosen(Strict):
+    """One setting of a grid that is not a product."""
+
+    rule: str
+    schedule: str
+    alpha: Positive
+
+
 class GridSpec(Strict):
-    """Optimizer x learning rate x schedule (x model) on one set of images.
+    """Optimizer x learning rate x schedule (x model) on one set of images; or, with ``settings``, those settings only.
 
     Every setting is run on ``seeds``. Then each rule's best setting is run for ``final_epochs`` on ``seeds`` and ``final_seeds``, and those
     runs are compared: the same seed gives every rule the same initial weights, split and batches.
@@ -29,6 +37,7 @@ class GridSpec(Strict):
     rules: Names = Field(default=["momentum", "adam", "adamw"], min_length=1)
     rates: list[Positive] = Field(default=[0.001, 0.01, 0.1], min_length=1)
     schedules: Names = Field(default=["constant", "cosine", "warmup_cosine", "one_cycle"], min_length=1)
+    settings: list[Chosen] | None = Field(default=None, min_length=1)  #: instead of rules, rates and schedules
     seeds: Seeds = Field(default=[0], min_length=1)
     final_seeds: Seeds = Field(default=[1, 2])
     epochs: Annotated[int, Field(ge=1, le=10**6)] = 30
@@ -41,6 +50,20 @@ class GridSpec(Strict):
     decay_all: bool = False
     baseline: bool = True  #: a linear softmax on the same images
     dtype: Literal["float32", "float64"] = "float32"
+
+    @model_validator(mode="after")
+    def _one_or_the_other(self) -> GridSpec:
+        named = sorted(self.model_fields_set & {"rules", "rates", "schedules"})
+        if self.settings is not None and named:
+            raise ValueError(f"settings stand for rules, rates and schedules: leave out {named[0]}")
+        return self
+
+    @property
+    def points(self) -> list[tuple[str, str, float]]:
+        """Rule, schedule and learning rate of every setting."""
+        if self.settings is not None:
+            return [(one.rule, one.schedule, one.alpha) for one in self.settings]
+        return [(rule, schedule, rate) for rule in self.rules for schedule in self.schedules for rate in self.rates]
 
     @property
     def last_epochs(self) -> int:
@@ -74,4 +97,4 @@ def read_grid(spec: str | Path | dict[str, Any] | GridSpec | None = None, preset
             raise UnknownNameError("preset", preset, PRESETS)
         return PRESETS[preset]
     raw, where = (spec, "spec") if isinstance(spec, dict) else (read_toml(Path(spec)), str(spec))
-    return validated(GridSpec, raw, where, {})
+    return validated(GridSpec, raw, where, {"settings": Chosen})

@@ -171,6 +171,8 @@ def validated(kind: type[S], raw: dict[str, Any], where: str, tables: dict[str, 
         return kind.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # the whole does not hold together
+            raise InputError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
         *parents, key = [str(part) for part in first["loc"]]
         table = f" in [{'.'.join(parents)}]" if parents else ""
         if first["type"] == "extra_forbidden":

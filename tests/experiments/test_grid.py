@@ -195,3 +195,15 @@ def test_the_example_spec_reads():
     assert spec.last_epochs == 10
     with pytest.raises(InputError, match="no spec file"):
         read_grid("nowhere.toml")
+
+
+def test_a_grid_may_name_its_settings(tmp_path):
+    chosen = [{"rule": "adam", "schedule": "constant", "alpha": 0.01}, {"rule": "momentum", "schedule": "cosine", "alpha": 0.1}]
+    raw = {key: value for key, value in TINY.items() if key not in ("rules", "rates", "schedules")}
+    report = ol.grid(raw | {"settings": chosen, "final_epochs": 2, "final_seeds": []}, out=tmp_path / "page", store=tmp_path / "store")
+    assert [entry.setting for entry in report.grid.entries] == [Setting("mlp(hidden=8)", *point.values()) for point in chosen]
+    assert {entry.setting.rule for entry in report.grid.finals} == {"adam", "momentum"}
+    with pytest.raises(InputError, match="leave out rates"):
+        read_grid(raw | {"settings": chosen, "rates": [0.1]})
+    with pytest.raises(InputError, match="unknown key 'rate'"):
+        read_grid(raw | {"settings": [{"rule": "adam", "schedule": "constant", "alpha": 0.01, "rate": 1}]})

@@ -24,7 +24,9 @@ def curves_of(entry: Entry) -> np.ndarray:
 def draw_settings(grid: Grid) -> Figure:
     """A panel per model and rule: color by learning rate, stroke by schedule; the mean over seeds, where they all got there."""
     spec = grid.spec
-    groups = [(model, rule) for model in spec.models for rule in spec.rules]
+    rules, schedules, rates = (list(dict.fromkeys(values)) for values in zip(*spec.points, strict=True))
+    rates.sort()
+    groups = [(model, rule) for model in spec.models for rule in rules]
     columns = min(3, len(groups))
     rows = -(-len(groups) // columns)
     figure = new_figure(3.5 * columns + 0.6, 3.0 * rows + 0.8)
@@ -35,8 +37,8 @@ def draw_settings(grid: Grid) -> Figure:
             if (setting.model, setting.rule) == (model, rule):
                 curves = curves_of(entry)
                 ax.plot(
-                    np.arange(1, curves.shape[1] + 1), curves.mean(0), color=COLORS[spec.rates.index(setting.alpha) % len(COLORS)],
-                    linestyle=STYLES[spec.schedules.index(setting.schedule) % len(STYLES)], marker="o", markersize=2.5,
+                    np.arange(1, curves.shape[1] + 1), curves.mean(0), color=COLORS[rates.index(setting.alpha) % len(COLORS)],
+                    linestyle=STYLES[schedules.index(setting.schedule) % len(STYLES)], marker="o", markersize=2.5,
                 )  # fmt: skip
         if grid.baseline is not None:
             ax.axhline(100 * float(grid.baseline.best[0]), color="#7F7F7F", linewidth=0.9)
@@ -48,10 +50,8 @@ def draw_settings(grid: Grid) -> Figure:
             ax.set_ylabel("validation accuracy, %")
         ax.set_xlabel("epoch")
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    handles: list[Artist] = [
-        Line2D([], [], color=COLORS[k % len(COLORS)], label=f"learning rate {rate:g}") for k, rate in enumerate(spec.rates)
-    ]
-    handles += [Line2D([], [], color="black", linestyle=STYLES[k % len(STYLES)], label=name) for k, name in enumerate(spec.schedules)]
+    handles: list[Artist] = [Line2D([], [], color=COLORS[k % len(COLORS)], label=f"learning rate {rate:g}") for k, rate in enumerate(rates)]
+    handles += [Line2D([], [], color="black", linestyle=STYLES[k % len(STYLES)], label=name) for k, name in enumerate(schedules)]
     if grid.baseline is not None:
         handles.append(Line2D([], [], color="#7F7F7F", linewidth=0.9, label="best linear softmax"))
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
