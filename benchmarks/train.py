@@ -121,7 +121,7 @@ def main():
 
 
 def operations(say):
-    """Processor time of each kind of pass, one thread."""
+    """Processor time of each kind of pass, one thread, beside that of PyTorch's bare convolutions of the same shapes."""
     trainer, (images, labels) = nn.Trainer(nn.resnet20(), "momentum", batch=BATCH, threads=1), data()
     spent = {}
 
@@ -134,24 +134,77 @@ def operations(say):
         return call
 
     network, seen = trainer.network, set()
-    named = [
-        (f"{s.layer.inputs}-{s.layer.outputs}, {s.layer.side} x {s.layer.side}, stride {s.layer.stride}", s.module) for s in network.stages
-    ]
-    parts = [(name, module, ("forward", "backward", "pack")) for name, module in named]
-    parts += [("pooling", network.pooling, ("forward", "backward")), ("flat", network.rule_module, ("reduce", "advance"))]
-    parts += [(f"norm {s.layer.norm}", s.norm, ("after_forward", "after_backward")) for s in network.stages]
-    for name, module, functions in parts:
+    shapes = [(s.layer.inputs, s.layer.outputs, s.layer.side, s.layer.stride) for s in network.stages[:-1]]
+    parts = [(s.module, ("forward", "backward", "pack"), named(shape)) for s, shape in zip(network.stages[:-1], shapes, strict=True)]
+    parts += [(network.pooling, ("forward", "backward"), "pooling"), (network.rule_module, ("reduce", "advance"), "parameters")]
+    parts += [(s.norm, ("after_forward", "after_backward"), f"norm {s.layer.norm}") for s in network.stages]
+    for module, functions, name in parts:
         if id(module) not in seen:
             seen.add(id(module))
             for function in functions:
                 setattr(module, function, counted(f"{name}: {function}", getattr(module, function)))
-    for _ in range(2):
+    torch_convolutions = {shape: convolution(*shape) for shape in dict.fromkeys(shapes)}
+    theirs = {}
+    for turn in range(7):
         trainer.step(images, labels, RATE)
-    spent.clear()
-    for _ in range(5):
-        trainer.step(images, labels, RATE)
-    for name, times in sorted(spent.items(), key=lambda pair: -sum(pair[1])):
-        say(f"  {name:45s} {sum(times) / 5 / BATCH * 1e6:8.1f} us per image")
+        if turn < 2:
+            spent.clear()
+        for shape, passes in torch_convolutions.items():
+            for kind, run in passes.items():
+                theirs.setdefault((shape, kind), []).append(min(clocked(run) for _ in range(1 + (turn == 0))))
+    each = {name: sum(times) / 5 / BATCH * 1e6 for name, times in spent.items()}
+    say("one thread, microseconds per image and GFLOP/s by the definition; optlab's passes hold norm, ReLU and shortcut, PyTorch's do not")
+    for shape in dict.fromkeys(shapes):
+        inputs, outputs, side, stride = shape
+        layers = shapes.count(shape)
+        flops = 2 * 9 * inputs * outputs * (side // stride) ** 2 * layers
+        for kind, products in (("forward", 1), ("backward", 1 if inputs == 3 else 2)):
+            own = each.pop(f"{named(shape)}: {kind}")
+            peer = min(np.median(theirs[shape, f"{kind} {layout}"]) for layout in LAYOUTS) / BATCH * 1e6 * layers
+            rate = flops * products / own / 1e3
+            say(f"  {layers} x {named(shape):30s} {kind:9s} {own:7.1f}  PyTorch {peer:7.1f}  ratio {peer / own:5.2f}  {rate:6.1f} GFLOP/s")
+    for name, value in sorted(each.items(), key=lambda pair: -pair[1]):
+        if value >= 0.5:
+            say(f"  {name:44s} {value:7.1f}")
+
+
+LAYOUTS = ("contiguous", "channels_last")
+
+
+def named(shape):
+    return "{}-{}, {} x {}, stride {}".format(*shape[:3], *shape[2:])
+
+
+def clocked(run):
+    began = time.thread_time()
+    run()
+    return time.thread_time() - began
+
+
+def convolution(inputs, outputs, side, stride):
+    """PyTorch's convolution of one shape, forward and backward (of weights, and of the input except for the images)."""
+    import torch
+    from torch.nn import functional
+
+    torch.set_num_threads(1)
+    passes = {}
+    for layout in LAYOUTS:
+        form = torch.channels_last if layout == "channels_last" else torch.contiguous_format
+        x = torch.randn(BATCH, inputs, side, side).to(memory_format=form).requires_grad_(inputs > 3)
+        w = torch.randn(outputs, inputs, 3, 3).to(memory_format=form).requires_grad_()
+
+        def forward(x=x, w=w):
+            with torch.no_grad():
+                functional.conv2d(x, w, None, stride, 1)
+
+        y = functional.conv2d(x, w, None, stride, 1)
+        above, wanted = torch.randn_like(y), [w, x] if inputs > 3 else [w]
+
+        def backward(y=y, wanted=wanted, above=above):
+            torch.autograd.grad(y, wanted, above, retain_graph=True)
+
+        passes |= {f"forward {layout}": forward, f"backward {layout}": backward}
+    return passes
 
 
 if __name__ == "__main__":
