@@ -29,13 +29,12 @@ class Page:
         self.files: list[str] = []
 
     def figure(self, name: str, figure: Figure, alternative: str) -> str:
-        """Save a figure as SVG and PNG; returns the SVG element, with its text alternative."""
+        """Save a figure as PNG; returns it as an SVG element, for the page, with its text alternative."""
         svg = svg_text(figure).replace("<svg ", f'<svg role="img" aria-label="{alternative}" ', 1)
         # ids are unique per file only; the page holds several
         for marker in ('id="', "url(#", 'xlink:href="#', 'href="#'):
             svg = svg.replace(marker, f"{marker}{name}-")
         svg = svg.replace(f"xlink:{name}-href", "xlink:href").replace(f"{name}-{name}-", f"{name}-")
-        write_atomically(self.folder / "figures" / f"{name}.svg", svg.encode())
         write_atomically(self.folder / "figures" / f"{name}.png", png_bytes(figure))
         return svg
 
