@@ -1,9 +1,13 @@
 """Hypothesis profiles: ``dev`` is quick, ``ci`` looks longer and draws the same examples every time."""
 
 import os
+import signal
 from importlib.util import find_spec
 
 from hypothesis import settings
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as in a background job: the tests of Ctrl-C need what a terminal gives
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("dev", max_examples=25, deadline=None)  # no deadline: the first call of a kernel compiles it
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, database=None, print_blob=True)
