@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from optlab._version import __version__
 
 if TYPE_CHECKING:
-    from optlab import bounds, data, errors, experiments, nn, norms, problems, rosetta, rules, schedules, verify
+    from optlab import bounds, claims, data, errors, experiments, nn, norms, problems, rosetta, rules, schedules, verify
     from optlab.analysis import analyze
     from optlab.analysis.adaptive import analyze_adaptive
     from optlab.analysis.worst_case import worst_case
@@ -42,7 +42,7 @@ _LAZY = {
     "train": "optlab.training.train",
     "worst_case": "optlab.analysis.worst_case",
 }
-_PACKAGES = ("bounds", "data", "errors", "experiments", "nn", "norms", "problems", "rosetta", "rules", "schedules", "verify")
+_PACKAGES = ("bounds", "claims", "data", "errors", "experiments", "nn", "norms", "problems", "rosetta", "rules", "schedules", "verify")
 
 __all__ = [
     "__version__",
@@ -51,6 +51,7 @@ __all__ = [
     "analyze_adaptive",
     "best_peak",
     "bounds",
+    "claims",
     "data",
     "errors",
     "experiments",

@@ -1,0 +1,14 @@
+"""The claims of the source article by number; light, so that the command line lists them without importing what tests them."""
+
+from __future__ import annotations
+
+#: Number of each claim: the module of :mod:`optlab.claims` that holds its record as ``CLAIM``.
+CLAIMS: dict[int, str] = {
+    1: "unbiased",
+    2: "variance",
+    9: "effective_rates",
+    11: "bias_correction",
+    12: "decoupled_decay",
+    20: "line_fit_numbers",
+    21: "line_fit_winner",
+}

@@ -1,0 +1,136 @@
+"""Testing claims: each one's cells are run or read from the store, and its verdict follows."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from optlab.claims.catalog import CLAIMS
+from optlab.claims.record import Claim, Findings, Outcome, Setting, Verdict
+from optlab.codegen.module import cache_folder
+from optlab.ensemble.philox import read_seed
+from optlab.errors import InputError, UnknownNameError
+from optlab.experiments.store import Store
+from optlab.experiments.sweep import Progress, Runner
+
+PRESETS = ("quick", "full")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A claim with what was found."""
+
+    claim: Claim
+    findings: Findings
+    seconds: float  #: it took, this time
+    computed: int  #: cells that were run
+    read: int  #: cells from the store
+
+    @cached_property
+    def verdict(self) -> Verdict:
+        """What follows from the intervals."""
+        return self.claim.verdict(self.findings.numbers)
+
+    @cached_property
+    def outcomes(self) -> list[Outcome]:
+        """What follows of each part."""
+        return self.claim.outcomes(self.findings.numbers)
+
+    @property
+    def where(self) -> tuple[str, str]:
+        """The conditions under which it holds, and under which it does not."""
+        named = [
+            "; ".join(part.condition or part.says for part, found in zip(self.claim.parts, self.outcomes, strict=True) if found is outcome)
+            for outcome in (Outcome.HOLDS, Outcome.FAILS)
+        ]
+        return named[0], named[1]
+
+    @property
+    def key_number(self) -> tuple[str, float, float, float]:
+        """The part that a summary shows: the first one that fails where the claim as a whole does not hold, else the first."""
+        wanted = Outcome.HOLDS if self.verdict is Verdict.HOLDS else Outcome.FAILS
+        index = next((k for k, outcome in enumerate(self.outcomes) if outcome is wanted), 0)
+        part = self.claim.parts[index]
+        found = self.findings.numbers[part.key]
+        return part.says + (f" ({part.condition})" if part.condition else ""), found.value, found.low, found.high
+
+
+def load(number: int) -> Claim:
+    """The claim of this number. Raises InputError for another one."""
+    if number not in CLAIMS:
+        raise InputError(f"there is no claim {number}: claims are {numbers_text(CLAIMS)}")
+    claim: Claim = import_module(f"optlab.claims.{CLAIMS[number]}").CLAIM
+    return claim
+
+
+def numbers_text(numbers: Any) -> str:
+    """Numbers in order, runs of them joined.
+
+    >>> numbers_text([1, 2, 3, 9, 20, 21])
+    '1-3, 9, 20-21'
+    """
+    out: list[list[int]] = []
+    for number in sorted(numbers):
+        if out and number == out[-1][1] + 1:
+            out[-1][1] = number
+        else:
+            out.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in out)
+
+
+def run_claims(
+    only: Sequence[int] | None = None, *, preset: str = "quick", rng: Any = 0, store: str | Path | Store | None = None,
+    progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
+) -> list[Answer]:  # fmt: skip
+    """Test claims of the source article.
+
+    Parameters
+    ----------
+    only
+        Their numbers (default: all).
+    preset
+        ``quick`` or ``full``: the sample sizes.
+    rng
+        Same seed, same numbers; an int of at least 0 or a numpy Generator.
+    store
+        A folder of finished cells (default: the one in your cache folder).
+    progress, on_damage
+        Told claims done, claims in all and what is running; told of damaged files.
+
+    Raises
+    ------
+    InputError
+        A number that is no claim's; UnknownNameError for a preset.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     (answer,) = run_claims([11], store=folder)
+    >>> answer.verdict.value, round(answer.findings.numbers["step"].value, 2)
+    ('holds under conditions', 3.16)
+    """
+    if preset not in PRESETS:
+        raise UnknownNameError("preset", preset, PRESETS)
+    claims = [load(number) for number in (sorted(CLAIMS) if only is None else dict.fromkeys(only))]
+    if not claims:
+        raise InputError("name at least one claim")
+    setting = Setting(preset, read_seed(rng))
+    kept = store if isinstance(store, Store) else Store(store or cache_folder().parent / "store", on_damage)
+    out = []
+    for done, claim in enumerate(claims):
+
+        def tell(_done: int, _total: int, label: str, done: int = done) -> None:
+            if progress:
+                progress(done, len(claims), label)
+
+        began, runner = time.perf_counter(), Runner(kept, tell)
+        findings = claim.measure(setting, runner)
+        out.append(Answer(claim, findings, time.perf_counter() - began, runner.computed, runner.read))
+    return out
+
+
+__all__ = ["PRESETS", "Answer", "load", "numbers_text", "run_claims"]

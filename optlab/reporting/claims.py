@@ -1,0 +1,117 @@
+"""The page of claims: a summary that a reader grasps in a minute, and every claim with its numbers."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from optlab._version import __version__
+from optlab.claims.record import Outcome, Verdict
+from optlab.claims.run import Answer, run_claims
+from optlab.experiments.store import Store
+from optlab.experiments.sweep import Progress
+from optlab.reporting.grid import machine
+from optlab.reporting.html import number, table
+from optlab.reporting.page import Page, versions
+from optlab.reporting.style import style
+
+KINDS = {Verdict.HOLDS: "good", Verdict.FAILS: "bad"}
+
+
+@dataclass(frozen=True)
+class ClaimsReport:
+    """A written page and the answers in it."""
+
+    path: Path
+    answers: list[Answer]
+    duration: float
+
+
+def claims(
+    only: Sequence[int] | None = None, *, preset: str = "quick", rng: Any = 0, out: str | Path = "reports/claims",
+    store: str | Path | Store | None = None, progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
+    command: str = "optlab claims",
+) -> ClaimsReport:  # fmt: skip
+    """Test the claims of the source article and write ``index.html`` with figures and data to the folder ``out``.
+
+    The other arguments are those of :func:`optlab.claims.run.run_claims`.
+    """
+    started = time.perf_counter()
+    answers = run_claims(only, preset=preset, rng=rng, store=store, progress=progress, on_damage=on_damage)
+    page = Page(Path(out))
+    rows = []
+    with style():
+        for answer in answers:
+            claim = answer.claim
+            draw = import_module(f"optlab.reporting.figures.claims.{claim.name}").draw
+            page.data(claim.name, answer.findings.data)
+            figure = page.figure(claim.name, draw(answer.findings.data), f"Figure of claim {claim.number}: {claim.statement}")
+            rows.append({
+                "claim": claim, "verdict": shown(answer.verdict), "figure": figure, "parts": parts_table(answer), "where": answer.where,
+                "remarks": answer.findings.remarks, "seconds": f"{answer.seconds:.1f}",
+                "command": f"optlab claims --only {claim.number}" + (f" --preset {preset}" if preset != "quick" else ""),
+            })  # fmt: skip
+    context = {
+        "title": "What the article claims, tested", "rows": rows, "summary": summary_table(answers), "counts": counts(answers),
+        "preset": preset, "machine": machine(), "version": __version__,
+        "made": {"command": command, "duration": f"{time.perf_counter() - started:.0f} s", "versions": versions(), "files": page.files,
+                 "computed": sum(a.computed for a in answers), "read": sum(a.read for a in answers)},
+    }  # fmt: skip
+    return ClaimsReport(page.page("claims.html.j2", context), answers, time.perf_counter() - started)
+
+
+def shown(verdict: Verdict) -> Markup:
+    """A verdict, green or red where it is plain."""
+    return Markup('<span class="{}">{}</span>').format(KINDS.get(verdict, "soft"), verdict.value)
+
+
+def counts(answers: Sequence[Answer]) -> str:
+    """How many claims have each verdict, in words."""
+    found = Counter(answer.verdict for answer in answers)
+    return ", ".join(f"{found[verdict]} {verdict.value}" for verdict in Verdict if found[verdict])
+
+
+def interval(value: float, low: float, high: float) -> str:
+    """A number with its interval, or alone where that has no width."""
+    return number(value) if low == high else f"{number(value)} [{number(low, 3)}, {number(high, 3)}]"
+
+
+def summary_table(answers: Sequence[Answer]) -> Markup:
+    """A row per claim: statement, verdict, the number that decides."""
+    rows = []
+    for answer in answers:
+        says, *found = answer.key_number
+        link = Markup('<a href="#claim-{0}">{0}</a>').format(answer.claim.number)
+        rows.append((link, answer.claim.statement, shown(answer.verdict), Markup("{}<br>{}").format(interval(*found), says)))
+    return table(("", "the claim", "verdict", "the number that decides"), rows, text=(0, 1, 2, 3), caption="Verdicts")
+
+
+def parts_table(answer: Answer) -> Markup:
+    """A row per quantity: where it was put, where it was found."""
+    words = {Outcome.HOLDS: ("good", "yes"), Outcome.FAILS: ("bad", "no"), Outcome.OPEN: ("soft", "open")}
+    rows = []
+    for part, outcome in zip(answer.claim.parts, answer.outcomes, strict=True):
+        found = answer.findings.numbers[part.key]
+        kind, word = words[outcome]
+        rows.append((part.condition, part.says, expected(part.expected), interval(found.value, found.low, found.high),
+                     Markup('<span class="{}">{}</span>').format(kind, word)))  # fmt: skip
+    return table(("under", "quantity", "the claim puts it", "found", "there?"), rows, text=(0, 1, 2, 3, 4), caption="What was measured")
+
+
+def expected(ends: tuple[float, float]) -> str:
+    """An expected interval in words.
+
+    >>> expected((0.0, float("inf"))), expected((-0.01, 0.01))
+    ('above 0', 'in [−0.01, 0.01]')
+    """
+    low, high = ends
+    if low == float("-inf"):
+        return f"below {number(high)}"
+    return f"above {number(low)}" if high == float("inf") else f"in [{number(low)}, {number(high)}]"
