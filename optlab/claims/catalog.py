@@ -6,9 +6,12 @@ from __future__ import annotations
 CLAIMS: dict[int, str] = {
     1: "unbiased",
     2: "variance",
+    8: "momentum_speed",
     9: "effective_rates",
     11: "bias_correction",
     12: "decoupled_decay",
+    13: "learning_rate",
     20: "line_fit_numbers",
     21: "line_fit_winner",
+    22: "assignment",
 }

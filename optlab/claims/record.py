@@ -114,6 +114,7 @@ class Setting:
 
     preset: str = "quick"
     seed: int = 0
+    grid: str = "reports/cifar10/runs.nc"  #: what ``optlab grid`` wrote: claims about real networks are read from it
 
     def pick(self, sizes: Mapping[str, int]) -> int:
         """The sample size of this preset."""

@@ -54,6 +54,8 @@ class Answer:
     def key_number(self) -> tuple[str, float, float, float]:
         """The part that a summary shows: the first one that fails where the claim as a whole does not hold, else the first."""
         wanted = Outcome.HOLDS if self.verdict is Verdict.HOLDS else Outcome.FAILS
+        if not self.findings.numbers:
+            return self.findings.remarks[0], float("nan"), float("nan"), float("nan")
         index = next((k for k, outcome in enumerate(self.outcomes) if outcome is wanted), 0)
         part = self.claim.parts[index]
         found = self.findings.numbers[part.key]
@@ -84,8 +86,8 @@ def numbers_text(numbers: Any) -> str:
 
 
 def run_claims(
-    only: Sequence[int] | None = None, *, preset: str = "quick", rng: Any = 0, store: str | Path | Store | None = None,
-    progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
+    only: Sequence[int] | None = None, *, preset: str = "quick", rng: Any = 0, grid: str | Path = Setting.grid,
+    store: str | Path | Store | None = None,    progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
 ) -> list[Answer]:  # fmt: skip
     """Test claims of the source article.
 
@@ -97,6 +99,8 @@ def run_claims(
         ``quick`` or ``full``: the sample sizes.
     rng
         Same seed, same numbers; an int of at least 0 or a numpy Generator.
+    grid
+        The ``runs.nc`` of a page of ``optlab grid``, for the claim about real networks.
     store
         A folder of finished cells (default: the one in your cache folder).
     progress, on_damage
@@ -118,7 +122,7 @@ def run_claims(
     claims = [load(number) for number in (sorted(CLAIMS) if only is None else dict.fromkeys(only))]
     if not claims:
         raise InputError("name at least one claim")
-    setting = Setting(preset, read_seed(rng))
+    setting = Setting(preset, read_seed(rng), str(grid))
     kept = store if isinstance(store, Store) else Store(store or cache_folder().parent / "store", on_damage)
     out = []
     for done, claim in enumerate(claims):

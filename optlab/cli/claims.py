@@ -14,6 +14,9 @@ def claims(
     only: Annotated[str, typer.Option(help="Numbers of the claims to test, such as 11,20 (default: all).", show_default=False)] = "",
     preset: Annotated[str, typer.Option(help="quick or full: the sample sizes.")] = "quick",
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0,
+    grid: Annotated[Path, typer.Option(help="What optlab grid wrote, for the claim about real networks.")] = Path(
+        "reports/cifar10/runs.nc"
+    ),
     store: Annotated[
         Path | None, typer.Option(help="Where finished cells are kept (default: your cache folder).", show_default=False)
     ] = None,
@@ -28,14 +31,14 @@ def claims(
     Example: optlab claims --only 20,21
     """
     from optlab.claims.run import run_claims
+    from optlab.reporting.claims import NOTHING, counts
     from optlab.reporting.claims import claims as write_claims
-    from optlab.reporting.claims import counts
 
     numbers = read_numbers(only)
     page: Any = out if out is not None else None if numbers else Path("reports/claims")
     command = " ".join(["optlab claims", *([f"--only {only}"] if numbers else []), *([f"--preset {preset}"] if preset != "quick" else []),
                         *([f"--out {out}"] if out else [])])  # fmt: skip
-    options: dict[str, Any] = {"preset": preset, "rng": seed, "store": store, "on_damage": warn}
+    options: dict[str, Any] = {"preset": preset, "rng": seed, "grid": grid, "store": store, "on_damage": warn}
     with progress_bar("claims") as bar:
         if page is None:
             answers, path = run_claims(numbers, progress=bar, **options), None
@@ -46,7 +49,7 @@ def claims(
         documents = [
             {"number": a.claim.number, "name": a.claim.name, "statement": a.claim.statement, "verdict": a.verdict.value,
              "parts": [{"key": part.key, "says": part.says, "condition": part.condition, "expected": part.expected, "outcome": o.value,
-                        **vars(a.findings.numbers[part.key])} for part, o in zip(a.claim.parts, a.outcomes, strict=True)],
+                        **vars(a.findings.numbers.get(part.key, NOTHING))} for part, o in zip(a.claim.parts, a.outcomes, strict=True)],
              "remarks": a.findings.remarks}
             for a in answers
         ]  # fmt: skip
@@ -56,7 +59,9 @@ def claims(
     for answer in answers:
         rows = [
             [o.value, part.condition or "-", part.says, number(found.value), f"[{number(found.low, 4)}, {number(found.high, 4)}]"]
-            for part, o, found in ((p, o, answer.findings.numbers[p.key]) for p, o in zip(answer.claim.parts, answer.outcomes, strict=True))
+            for part, o, found in (
+                (p, o, answer.findings.numbers.get(p.key, NOTHING)) for p, o in zip(answer.claim.parts, answer.outcomes, strict=True)
+            )
         ]
         title = f"{answer.claim.number}. {answer.claim.statement}  -> {answer.verdict.value}"
         print_table(title, ("there?", "under", "quantity", "found", "interval"), rows, words=(0, 1, 2))

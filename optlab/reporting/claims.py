@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from optlab._version import __version__
-from optlab.claims.record import Outcome, Verdict
+from optlab.claims.record import Measured, Outcome, Setting, Verdict
 from optlab.claims.run import Answer, run_claims
 from optlab.experiments.store import Store
 from optlab.experiments.sweep import Progress
@@ -22,6 +22,7 @@ from optlab.reporting.html import number, table
 from optlab.reporting.page import Page, versions
 from optlab.reporting.style import style
 
+NOTHING = Measured(*[float("nan")] * 3)
 KINDS = {Verdict.HOLDS: "good", Verdict.FAILS: "bad"}
 
 
@@ -35,7 +36,8 @@ class ClaimsReport:
 
 
 def claims(
-    only: Sequence[int] | None = None, *, preset: str = "quick", rng: Any = 0, out: str | Path = "reports/claims",
+    only: Sequence[int] | None = None, *, preset: str = "quick", rng: Any = 0, grid: str | Path = Setting.grid,
+    out: str | Path = "reports/claims",
     store: str | Path | Store | None = None, progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
     command: str = "optlab claims",
 ) -> ClaimsReport:  # fmt: skip
@@ -44,15 +46,17 @@ def claims(
     The other arguments are those of :func:`optlab.claims.run.run_claims`.
     """
     started = time.perf_counter()
-    answers = run_claims(only, preset=preset, rng=rng, store=store, progress=progress, on_damage=on_damage)
+    answers = run_claims(only, preset=preset, rng=rng, grid=grid, store=store, progress=progress, on_damage=on_damage)
     page = Page(Path(out))
     rows = []
     with style():
         for answer in answers:
             claim = answer.claim
-            draw = import_module(f"optlab.reporting.figures.claims.{claim.name}").draw
-            page.data(claim.name, answer.findings.data)
-            figure = page.figure(claim.name, draw(answer.findings.data), f"Figure of claim {claim.number}: {claim.statement}")
+            figure = ""
+            if answer.findings.numbers:
+                draw = import_module(f"optlab.reporting.figures.claims.{claim.name}").draw
+                page.data(claim.name, answer.findings.data)
+                figure = page.figure(claim.name, draw(answer.findings.data), f"Figure of claim {claim.number}: {claim.statement}")
             rows.append({
                 "claim": claim, "verdict": shown(answer.verdict), "figure": figure, "parts": parts_table(answer), "where": answer.where,
                 "remarks": answer.findings.remarks, "seconds": f"{answer.seconds:.1f}",
@@ -79,7 +83,9 @@ def counts(answers: Sequence[Answer]) -> str:
 
 
 def interval(value: float, low: float, high: float) -> str:
-    """A number with its interval, or alone where that has no width."""
+    """A number with its interval, or alone where that has no width; a dash where there is none."""
+    if value != value:
+        return "–"
     return number(value) if low == high else f"{number(value)} [{number(low, 3)}, {number(high, 3)}]"
 
 
@@ -98,7 +104,7 @@ def parts_table(answer: Answer) -> Markup:
     words = {Outcome.HOLDS: ("good", "yes"), Outcome.FAILS: ("bad", "no"), Outcome.OPEN: ("soft", "open")}
     rows = []
     for part, outcome in zip(answer.claim.parts, answer.outcomes, strict=True):
-        found = answer.findings.numbers[part.key]
+        found = answer.findings.numbers.get(part.key, NOTHING)
         kind, word = words[outcome]
         rows.append((part.condition, part.says, expected(part.expected), interval(found.value, found.low, found.high),
                      Markup('<span class="{}">{}</span>').format(kind, word)))  # fmt: skip

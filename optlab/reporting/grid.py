@@ -95,7 +95,10 @@ def dataset(grid: Grid) -> xr.Dataset:
         for field in ("model", "rule", "schedule", "alpha"):
             out[f"{kind}_{field}"] = (f"{kind}_run", [getattr(entry.setting, field) for entry, _, _ in runs])
         out[f"{kind}_seed"] = (f"{kind}_run", [seed for _, seed, _ in runs])
-    return xr.Dataset(out, attrs={"title": grid.spec.title, "data": grid.data, "source": f"optlab {__version__}"})
+    return xr.Dataset(
+        out,
+        attrs={"title": grid.spec.title, "preset": grid.spec.preset, "data": grid.data, **grid.sizes, "source": f"optlab {__version__}"},
+    )
 
 
 def percent(values: np.ndarray | float, digits: int = 1) -> str:
