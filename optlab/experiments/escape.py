@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import sympy as sp
 import xarray as xr
 from scipy.special import bdtr, erfc
 
 from optlab.analysis import is_linear, linear_form
 from optlab.analysis.adaptive.constant import at_rest
-from optlab.analysis.adaptive.frozen import freeze
+from optlab.analysis.adaptive.frozen import Frozen, freeze
 from optlab.ensemble.moments import numeric
 from optlab.ensemble.predict import predict
 from optlab.errors import NotLinearError, UnsupportedError
@@ -71,39 +73,75 @@ def growth(rule: Rule, alpha: float, gamma: float) -> float:
     >>> growth(rules.get("sgd"), 0.1, 1.0)
     1.1
     """
-    (A,), (b,), (c,) = numeric(linear_form(rule).steady(), rule.with_(**defaults(rule)), np.array([alpha]))
+    (A,), (b,), (c,) = numeric(linear_form(rule).steady(), rule, np.array([alpha]))
     return float(np.abs(np.linalg.eigvals(A - gamma * np.outer(b, c))).max())
 
 
-def defaults(rule: Rule) -> dict[str, float]:
-    """Every hyper-parameter of the rule by name, as it is run."""
-    return {str(key): float(value) for key, value in rule.values.items()}
+@lru_cache(maxsize=256)
+def scale_at_rest(rule: Rule) -> tuple[Frozen, sp.Symbol, sp.Expr] | None:
+    """An adaptive rule with its preconditioner held, the symbol it is held by, and what that rests at under a steady gradient g.
+
+    None where it does not rest (Adagrad), where its rest does not tell of g (AdaBelief), where the rule has several preconditioners, or
+    is not linear without them.
+
+    >>> from optlab import rules
+    >>> scale_at_rest(rules.get("adam"))[2], scale_at_rest(rules.get("lion"))[2]
+    (g**2, Abs(g))
+    """
+    try:
+        frozen = freeze(rule)
+        states, now = at_rest(rule, frozen.equations), dict(frozen.equations)
+    except (UnsupportedError, NotLinearError):
+        return None
+    if len(frozen.P) != 1:
+        return None
+    ((held, meaning),) = frozen.P.items()
+    named = meaning
+    while through := [s for s in meaning.free_symbols if s in now and s not in states]:
+        meaning = meaning.xreplace({s: now[s] for s in through})
+    rest, written = sp.simplify(meaning.xreplace(states)), sp.sympify(rule.analysis.get("frozen", {}).get(named, held))
+    own = written.free_symbols - rule.parameters.keys()
+    if len(own) == 1 and written not in own:  # the rule holds a function of P there: Adamax's scale is sqrt(P)
+        rest = sp.simplify(
+            sp.solve(sp.Eq(written, sp.Symbol("rest", positive=True)), next(iter(own)))[0].subs(sp.Symbol("rest", positive=True), rest)
+        )
+    return (frozen, held, rest) if rest.has(g) else None
 
 
 @lru_cache(maxsize=512)
 def linearized_rule(rule: Rule, sigma: float) -> Rule | None:
     """The linear rule that acts where noise of deviation sigma is all the gradient: the rule itself if it is linear.
 
-    An adaptive one has its preconditioner held where it rests if g^2 is sigma^2. None where it does not rest (Adagrad), where its rest
-    is no function of g^2, or where what remains is not linear.
+    An adaptive one has its preconditioner held where it rests if g^2 is sigma^2. None where that is not known (:func:`scale_at_rest`),
+    where it is no square of g, or where what remains changes with time.
     """
     if is_linear(rule):
         return rule
-    try:
-        frozen = freeze(rule)
-        states = at_rest(rule, frozen.equations)
-        ((held, meaning),) = frozen.P.items()
-        now = dict(frozen.equations)
-        while not meaning.free_symbols <= {g, *states, *rule.parameters}:
-            meaning = meaning.xreplace({s: now[s] for s in meaning.free_symbols if s in now and s not in states})
-        square = meaning.xreplace(states)
-        if square != g**2:
-            return None
-        found = frozen.rule.with_(**{str(held): sigma**2})
-        linear_form(found)
-    except (UnsupportedError, NotLinearError, ValueError, KeyError):
+    found = scale_at_rest(rule)
+    if found is None or found[2] != g**2 or found[0].rule.scalar_states:
         return None
-    return found
+    return found[0].rule.with_(**{str(found[1]): sigma**2})
+
+
+def steady_step(rule: Rule) -> Callable[[np.ndarray], np.ndarray] | None:
+    """How far a rule goes in a step, over alpha, once it has seen the same gradient g > 0 for long; None where that is not known.
+
+    >>> from optlab import rules
+    >>> round(float(steady_step(rules.get("momentum"))(0.5)), 6), round(float(steady_step(rules.get("adam"))(0.5)), 6)
+    (5.0, 1.0)
+    """
+    if is_linear(rule):
+        (A,), (b,), _ = numeric(linear_form(rule).steady(), rule, np.array([1.0]))
+        gain = -(A[0, 1:] @ np.linalg.solve(np.eye(len(b) - 1) - A[1:, 1:], b[1:]) + b[0]) if len(b) > 1 else -b[0]
+        return lambda slope: gain * np.asarray(slope)
+    found = scale_at_rest(rule)
+    if found is None or found[0].rule.scalar_states:
+        return None
+    frozen, held, rest = found
+    size = sp.Symbol("size", positive=True)
+    numbers = {symbol: sp.Float(float(value)) for symbol, value in rule.values.items()}
+    expression = (frozen.gain.xreplace({held: rest}) * g).xreplace(numbers).xreplace({g: size})
+    return None if expression.free_symbols - {size} else sp.lambdify(size, expression, "numpy")
 
 
 def predicted_passage(rule: Rule, problem: Separable, *, alpha: float, distance: float, steps: int, share: float = 0.5) -> float:
