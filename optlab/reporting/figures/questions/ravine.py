@@ -57,5 +57,5 @@ def draw_factors(data: xr.Dataset, ax: Axes) -> Axes:
             ax.annotate("not damped", (0.02, place), xycoords=("axes fraction", "data"), fontsize=7, va="center")
     ax.set_ylim(len(places) - 0.5, -0.5)
     ax.set_title("damping of each direction, no noise")
-    ax.legend(fontsize=7, loc="upper left")
+    ax.legend(fontsize=7, loc="lower left")
     return ax
