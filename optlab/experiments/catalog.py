@@ -8,4 +8,5 @@ QUESTIONS: dict[str, str] = {
     "saddle": "How long does each rule stay at a saddle, by the size of the gradient noise, and does it leave without any?",
     "plateau": "Which rules walk off a flat plateau soonest: do the adaptive ones?",
     "schedules": "What does each learning-rate schedule end at, by its peak, with the same number of steps?",
+    "sparse": "Do RMSProp, Adam and Adagrad help where features are rarely non-zero, and is it the rarity that they help with?",
 }
