@@ -195,7 +195,7 @@ def findings(data: xr.Dataset) -> list[str]:
 EXPERIMENT = Experiment(
     "plateau", PlateauSpec, measure, count, tables, findings,
     {"full": PlateauSpec(
-        rules=rules.names(), starts=[3.0, 3.5, 4.0, 4.5, 5.0, 5.5, 6.0], noises=[0.0, 1e-4, 1e-3, 1e-2, 1e-1],
-        alphas=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0], steps=100_000, trajectories=256,
+        rules=rules.names(), starts=[3.0, 3.5, 4.0, 4.5, 5.0], noises=[0.0, 1e-4, 1e-2, 1e-1],
+        alphas=[0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0], steps=50_000, trajectories=256,
     )},
 )  # fmt: skip

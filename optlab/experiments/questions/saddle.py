@@ -38,7 +38,7 @@ class SaddleSpec(ExperimentSpec):
     alpha_adaptive: Positive = 0.01  #: of the others, whose steps are of about this size
     steps: Annotated[int, Field(ge=10, le=1_000_000)] = 1500
     trajectories: Count = 1000
-    turned: list[str] = Field(default=["sgd", "momentum", "adam"])  #: rules that also start on the stable manifold of a turned saddle
+    turned: list[str] = Field(default=["sgd", "momentum", "adam"])  #: those of the rules that also start on a turned manifold
 
 
 def rate(spec: SaddleSpec, name: str) -> float:
@@ -229,6 +229,7 @@ def findings(data: xr.Dataset) -> list[str]:
 EXPERIMENT = Experiment(
     "saddle", SaddleSpec, measure, count, tables, findings,
     {"full": SaddleSpec(
-        rules=rules.names(), noises=[10.0 ** (-k / 2) for k in range(14, -1, -1)], trajectories=20_000, steps=3000, turned=rules.names(),
+        rules=rules.names(), noises=[float(f"{10.0 ** (-k / 2):.3g}") for k in range(12, -1, -1)], trajectories=8000, steps=3000,
+        turned=rules.names(),
     )},
 )  # fmt: skip
