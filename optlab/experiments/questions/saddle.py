@@ -192,8 +192,8 @@ def turned_text(row: xr.Dataset) -> str:
 
 
 def findings(data: xr.Dataset) -> list[str]:
-    """The law of the logarithm, adaptive rules, the manifold, rounding."""
-    out = []
+    """The law of the logarithm, what noise does to each kind of rule, the manifold, rounding."""
+    out: list[str] = []
     linear, adaptive = data.isel(rule=np.flatnonzero(data.linear)), data.isel(rule=np.flatnonzero(data.linear == 0))
     fitted = linear.isel(rule=np.flatnonzero(np.isfinite(linear.slope)))
     if fitted.sizes["rule"]:
@@ -205,13 +205,18 @@ def findings(data: xr.Dataset) -> list[str]:
             f"{fitted.sizes['rule']} linear rules"
             + ("." if bool(holds.all()) else f"; not for {', '.join(fitted.rule.values[~holds.values])}.")
         )
-    if adaptive.sizes["rule"]:
-        worst = adaptive.escape_median.max("noise") / adaptive.escape_median.min("noise")
-        if np.isfinite(worst).any():  # by the medians that were seen
-            most = int(np.nanargmax(worst.values))
+    quiet, loud = (data.escape_median.sel(noise=noise) for noise in (data.noise.values.min(), data.noise.values.max()))
+    for there, word in ((linear, "linear"), (adaptive, "adaptive")):
+        ratios = {str(rule): later(float(quiet.sel(rule=rule)), float(loud.sel(rule=rule))) for rule in there.rule.values}
+        known = {rule: ratio for rule, ratio in ratios.items() if not np.isnan(ratio)}
+        if known:
+            sooner = sum(ratio < 1 for ratio in known.values())
+            words = ", ".join(
+                f"{rule} {ratio:.2g}" if np.isfinite(ratio) else f"{rule} not within the steps" for rule, ratio in known.items()
+            )
             out.append(
-                f"Among adaptive rules the noise matters most to {adaptive.rule.values[most]}: its slowest median is "
-                f"{float(worst[most]):.2g} times its fastest over a factor {float(data.noise.max() / data.noise.min()):.0e} of noise."
+                f"From noise {data.noise.values.min():g} to {data.noise.values.max():g} the time falls for {sooner} of {len(known)} {word} "
+                f"rules; it is so many times as long: {words}."
             )
     stays = data.manifold_distance == 0
     out.append(
@@ -224,6 +229,15 @@ def findings(data: xr.Dataset) -> list[str]:
             each = ", ".join(f"{name} at step {int(step)}" for name, step in zip(gone.rule.values, gone.turned_escape.values, strict=True))
             out.append(f"On the same saddle turned, without noise, {why}: {each}.")
     return out
+
+
+def later(quiet: float, loud: float) -> float:
+    """The loud time over the quiet one; infinite where only the quiet one was reached, nan where that was not.
+
+    >>> later(10.0, 5.0), later(10.0, float("nan"))
+    (0.5, inf)
+    """
+    return float("nan") if np.isnan(quiet) else float("inf") if np.isnan(loud) else loud / max(quiet, 1.0)
 
 
 EXPERIMENT = Experiment(

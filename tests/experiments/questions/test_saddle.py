@@ -99,12 +99,16 @@ def test_what_the_budget_does_not_see_is_said(tmp_path):
 def test_findings_follow_the_numbers(found):
     said = saddle.findings(found)
     assert any("2 of 2 linear rules." in line for line in said)
+    assert any("falls for 2 of 2 linear rules" in line for line in said)
+    assert any("falls for 0 of 1 adaptive rules" in line and "rmsprop 4" in line for line in said)
     assert any("3 of 3 rules never leave" in line for line in said)
     assert any("sgd at step" in line for line in said)
     changed = found.copy(deep=True)
     changed["slope_high"].loc["sgd"] = changed.slope_low.loc["sgd"]
     changed["manifold_distance"].loc["momentum"] = 0.3
+    changed["escape_median"].loc["rmsprop", 1.0] = np.nan
     said = saddle.findings(changed)
+    assert any("rmsprop not within the steps" in line for line in said)
     assert any("1 of 2 linear rules; not for sgd." in line for line in said)
     assert any("2 of 3 rules never leave" in line and "not so momentum" in line for line in said)
 
