@@ -1,6 +1,6 @@
 """One question per file: specs in, labelled results out.
 
-Each name of :data:`optlab.experiments.catalog.QUESTIONS` is a function here, such as ``optlab.experiments.paths(kappa=10)``.
+Each name of :data:`optlab.experiments.catalog.QUESTIONS` is a function here, such as ``optlab.experiments.ravine(kappa=10)``.
 """
 
 from __future__ import annotations

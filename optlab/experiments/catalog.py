@@ -4,5 +4,9 @@ from __future__ import annotations
 
 #: The name of each experiment, of its command and of its file in :mod:`optlab.experiments.questions`; and what it asks.
 QUESTIONS: dict[str, str] = {
-    "ravine": "What does a ravine do to each rule: does it swing across the stiff direction, and crawl along the flat one?"
+    "ravine": "What does a ravine do to each rule: does it swing across the stiff direction, and crawl along the flat one?",
+    "saddle": "How long does each rule stay at a saddle, by the size of the gradient noise, and does it leave without any?",
+    "plateau": "Which rules walk off a flat plateau soonest: do the adaptive ones?",
+    "schedules": "What does each learning-rate schedule end at, by its peak, with the same number of steps?",
+    "sparse": "Do RMSProp, Adam and Adagrad help where features are rarely non-zero, and is it the rarity that they help with?",
 }

@@ -13,6 +13,9 @@ from optlab.analysis.tuning import tune
 from optlab.experiments.comparison import GRID, Run
 from optlab.experiments.spec import Ravine
 from optlab.experiments.sweep import simulation_cell
+from optlab.experiments.swing import turns
+from optlab.expressions import Rule
+from optlab.objectives import Separable
 
 START = (-1.0, 0.6)
 
@@ -33,22 +36,36 @@ def count(spec: Ravine, names: list[str]) -> int:
     return sum(1 if is_linear(rules.get(name)) else len(GRID) for name in names)
 
 
-def run_ravine(spec: Ravine, names: list[str], run: Run) -> list[Path]:
+def problem_of(spec: Ravine, noise: float = 0.0, start: tuple[float, float] = START) -> Separable:
+    """The ravine, from the start of the pictures."""
+    return problems.quadratic(spectrum=[1 / spec.kappa, 1.0], theta0=list(start), noise=noise)
+
+
+def candidates(spec: Ravine, name: str) -> list[tuple[float, Rule]]:
+    """The learning rates to try, and the rule with the hyper-parameters that go with them."""
+    rule = rules.get(name)
+    if not is_linear(rule):
+        return [(alpha, rule) for alpha in GRID]
+    tuned = tune(rule, 1 / spec.kappa, 1.0)
+    return [(tuned.alpha, tuned.tuned_rule)]
+
+
+def run_ravine(spec: Ravine, names: list[str], run: Run, start: tuple[float, float] = START) -> list[Path]:
     """The path of every rule: linear ones at their minimax tuning, adaptive ones at the best of a grid of learning rates."""
-    problem = problems.quadratic(spectrum=[1 / spec.kappa, 1.0], theta0=list(START))
+    problem = problem_of(spec, start=start)
     options: dict[str, Any] = {"steps": spec.steps, "record": list(range(spec.steps + 1)), "keep": 1}
+    tried = {name: candidates(spec, name) for name in names}
+    cells = [
+        simulation_cell(f"ravine: {name} at {alpha:.3g}", rule, problem, schedule=alpha, **options)
+        for name in names
+        for alpha, rule in tried[name]
+    ]
+    results = iter(run(cells))
     out = []
     for name in names:
-        rule = rules.get(name)
-        if is_linear(rule):
-            tuned = tune(rule, 1 / spec.kappa, 1.0)
-            tried = [(tuned.alpha, tuned.tuned_rule)]
-        else:
-            tried = [(alpha, rule) for alpha in GRID]
-        results = run([simulation_cell(f"ravine: {name} at {alpha:.3g}", r, problem, schedule=alpha, **options) for alpha, r in tried])
-        losses = [float(result.loss_mean[-1]) for result in results]
+        found = [next(results) for _ in tried[name]]
+        losses = [float(result.loss_mean[-1]) for result in found]
         best = int(np.argmin(losses))
-        points = results[best].theta.values[0]
-        steps = np.sign(np.diff(points[:, 1]))
-        out.append(Path(name, tried[best][0], points, int((steps[1:] * steps[:-1] < 0).sum()), losses[best]))
+        points = found[best].theta.values[0]
+        out.append(Path(name, tried[name][best][0], points, int(turns(points[:, 1]).sum()), losses[best]))
     return out

@@ -1,4 +1,5 @@
-"""What is minimized, one kind per file: ``quadratic``, ``line_fit``, ``least_squares``, ``logistic_regression``, any ``symbolic`` one."""
+"""What is minimized, one kind per file: ``quadratic``, ``line_fit``, ``least_squares``, ``logistic_regression``, ``saddle``, ``plateau``,
+any ``symbolic`` one."""
 
 from __future__ import annotations
 
@@ -10,12 +11,14 @@ from optlab.objectives import Expression, Fresh, NoiseLaw, Problem, Rows, Separa
 from optlab.problems.least_squares import least_squares
 from optlab.problems.line_fit import line_fit
 from optlab.problems.logistic_regression import logistic_regression
+from optlab.problems.plateau import plateau
 from optlab.problems.quadratic import quadratic
+from optlab.problems.saddle import saddle
 from optlab.problems.symbolic import symbolic
 
 _MAKERS = {
     "quadratic": quadratic, "line_fit": line_fit, "least_squares": least_squares, "logistic_regression": logistic_regression,
-    "symbolic": symbolic,
+    "saddle": saddle, "plateau": plateau, "symbolic": symbolic,
 }  # fmt: skip
 
 
@@ -56,6 +59,8 @@ __all__ = [
     "line_fit",
     "logistic_regression",
     "names",
+    "plateau",
     "quadratic",
+    "saddle",
     "symbolic",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,22 @@ def color_of(rule: str, position: int = 0) -> str:
     """The color of a rule: fixed for built-in ones, by position for others."""
     name = rule.partition("(")[0]
     return COLORS[_ORDER.index(name)] if name in _ORDER else COLORS[(len(_ORDER) + position) % len(COLORS)]
+
+
+def looks(rules: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """A color and a marker for each of many rules in one figure, as options of ``plot``: no two are the same.
+
+    >>> look = looks(["sgd", "lion", "mine"])
+    >>> look["sgd"]["color"] == COLORS[0], look["lion"]["color"] == COLORS[7], look["mine"]["marker"]
+    (True, True, 's')
+    """
+    out: dict[str, dict[str, Any]] = {}
+    others = 0
+    for rule in rules:
+        known = rule.partition("(")[0] in _ORDER
+        out[rule] = {"color": color_of(rule, 0 if known else others), "marker": "o" if known else "Ds^vPX*"[min(others, 6)]}
+        others += not known
+    return out
 
 
 @contextmanager

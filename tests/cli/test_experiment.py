@@ -11,16 +11,16 @@ from optlab.experiments.catalog import QUESTIONS
 
 def test_a_spec_goes_in_and_a_file_a_figure_and_json_come_out(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.toml").write_text('rules = ["sgd"]\nsteps = 30\n')
+    (tmp_path / "mine.toml").write_text('rules = ["sgd"]\nsteps = 30\nsgd_rates = [0.5]\n')
     assert main(["ravine", "mine.toml", "--set", "kappa=9", "--store", "kept", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     assert document["spec"]["kappa"] == 9
     assert document["sign_changes"] == [29]
-    assert document["store"] == {"computed": 1, "read": 0}
+    assert document["store"] == {"computed": 4, "read": 0}
     assert xr.load_dataset("ravine.nc", engine="scipy").sizes["step"] == 31
     assert (tmp_path / "ravine.png").stat().st_size > 1000
     assert main(["ravine", "mine.toml", "--set", "kappa=9", "--store", "kept"]) == 0
-    assert "0 cells computed, 1 read" in capsys.readouterr().out
+    assert "0 cells computed, 4 read" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

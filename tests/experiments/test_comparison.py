@@ -7,7 +7,7 @@ import xarray as xr
 import optlab as ol
 from optlab import problems, rules
 from optlab.analysis.tuning import tune
-from optlab.experiments import ravine
+from optlab.experiments import paths
 from optlab.experiments.comparison import GRID, best_learning_rate, compare_rules, count, decay_rate, problem_of
 from optlab.experiments.spec import Quadratics, Ravine
 from optlab.experiments.store import Store
@@ -111,10 +111,10 @@ def test_ravine_paths_are_those_of_the_rules():
     names = ["sgd", "momentum"]
     runner = Runner(None)
     spec = Ravine(kappa=20, steps=30)
-    sgd, momentum = ravine.run_ravine(spec, names, runner)
-    assert runner.computed == ravine.count(spec, names) == 2
+    sgd, momentum = paths.run_ravine(spec, names, runner)
+    assert runner.computed == paths.count(spec, names) == 2
     tuned = tune("sgd", 1 / 20, 1.0)
-    point = np.array(ravine.START)
+    point = np.array(paths.START)
     path = [point]
     for _ in range(30):
         point = point - tuned.alpha * np.array([1 / 20, 1.0]) * point

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, SubFigure
 from matplotlib.patches import Ellipse
 
 from optlab.experiments.paths import Path
-from optlab.reporting.style import color_of, new_figure
+from optlab.reporting.style import color_of, looks, new_figure
 
 
 def draw_path(path: Path, kappa: float, ax: Axes | None = None, color: str | None = None) -> Axes:
@@ -28,15 +28,27 @@ def draw_path(path: Path, kappa: float, ax: Axes | None = None, color: str | Non
     return ax
 
 
+def shape_of(panels: int) -> tuple[int, int]:
+    """Rows and columns of this many panels."""
+    columns = min(4 if panels <= 8 else 5, panels)
+    return math.ceil(panels / columns), columns
+
+
 def draw_ravine(paths: list[Path], kappa: float) -> Figure:
     """A panel per rule."""
-    columns = min(4, len(paths))
-    rows = math.ceil(len(paths) / columns)
+    rows, columns = shape_of(len(paths))
     figure = new_figure(2.75 * columns, 2.5 * rows + 0.2)
-    axes = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
+    draw_panels(paths, kappa, figure)
+    return figure
+
+
+def draw_panels(paths: list[Path], kappa: float, figure: Figure | SubFigure) -> None:
+    """A panel per rule, in a figure or in part of one."""
+    axes = figure.subplots(*shape_of(len(paths)), sharex=True, sharey=True, squeeze=False)
+    look = looks(path.rule for path in paths)
     for position, ax in enumerate(axes.ravel()):
         if position < len(paths):
-            draw_path(paths[position], kappa, ax, color_of(paths[position].rule, position))
+            draw_path(paths[position], kappa, ax, look[paths[position].rule]["color"])
         else:
             ax.set_axis_off()
     reach = 1.05 * max(1.2, *(float(np.abs(path.points).max()) for path in paths))
@@ -45,4 +57,3 @@ def draw_ravine(paths: list[Path], kappa: float) -> Figure:
         ax.set_ylabel("stiff direction")
     for ax in axes[-1]:
         ax.set_xlabel("flat direction")
-    return figure
