@@ -4,5 +4,6 @@ from __future__ import annotations
 
 #: The name of each experiment, of its command and of its file in :mod:`optlab.experiments.questions`; and what it asks.
 QUESTIONS: dict[str, str] = {
-    "ravine": "What does a ravine do to each rule: does it swing across the stiff direction, and crawl along the flat one?"
+    "ravine": "What does a ravine do to each rule: does it swing across the stiff direction, and crawl along the flat one?",
+    "condition": "What does the condition number cost: by which power of kappa do the steps of each rule grow?",
 }
