@@ -55,6 +55,28 @@ class Setting:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """What one launch says of one setting: the mean loss where it was looked at, its half width, the first passage, the diverged share."""
+
+    step: np.ndarray
+    mean: np.ndarray
+    half: np.ndarray
+    passage: float | None
+    diverged: float
+
+    def first_below(self, level: float) -> tuple[float, float, float]:
+        """The first step at or below the level, and between which steps it may be (99 %): exact without noise."""
+        if self.passage is not None:
+            return self.passage, self.passage, self.passage
+        found = []
+        for shift in (0, -1, 1):
+            with np.errstate(invalid="ignore"):
+                below = np.flatnonzero(self.mean + shift * self.half <= level)
+            found.append(float(self.step[below[0]]) if len(below) else math.inf)
+        return found[0], found[1], found[2]
+
+
+@dataclass(frozen=True)
 class Course:
     """One rule on one quadratic, on its way to ``level``: what every launch shares."""
 
@@ -71,7 +93,7 @@ class Course:
         """The hyper-parameters in [0, 1) whose value is not fixed by the rule's name."""
         return [str(p) for p, record in self.rule.parameters.items() if record.within in ("[0, 1)", "(0, 1)") and p not in self.rule.bound]
 
-    def launch(self, values: Mapping[str, float], rates: Sequence[float], budget: int, common: bool = False) -> list[xr.Dataset]:
+    def launch(self, values: Mapping[str, float], rates: Sequence[float], budget: int, common: bool = False) -> list[Curve]:
         """Runs at each rate. Settings are compared on common noise (exactly, where the rule is linear); the measurement has its own."""
         noisy = bool(self.problem.noise)
         if noisy and common and is_linear(self.rule):
@@ -83,20 +105,25 @@ class Course:
                 rng=2 * self.seed + common, common=common, axes={"alpha": list(rates)}, coordinates=False,
                 record=looks(budget) if noisy else [0, budget], quantiles=() if noisy else (0.5,), reach=() if noisy else [self.level],
             )  # fmt: skip
-        return [found.isel(alpha=i) for i in range(len(rates))]
+        step, mean, diverged = found.step.values, found.loss_mean.values, found.diverged.values[:, -1] / runs
+        half, passages = DEVIATIONS * found.loss_standard_error.values, None if noisy else found.passage_quantile.values[:, 0, 0]
+        return [
+            Curve(step, mean[i], half[i], None if passages is None else float(passages[i]), float(diverged[i])) for i in range(len(rates))
+        ]
 
     def bound(self, values: Mapping[str, float]) -> Rule:
         """The rule with these hyper-parameters."""
         return _bound(self.rule, tuple(values.items()))
 
-    def predicted(self, setting: Setting, budget: int) -> xr.Dataset:
+    def predicted(self, setting: Setting, budget: int) -> Curve:
         """The exact expected loss of a linear rule: at the steps looked at under noise, at 8000 evenly spread ones without."""
         record = looks(budget) if self.problem.noise else np.unique(np.rint(np.linspace(0, budget, 8001)).astype(int)).tolist()
         with np.errstate(over="ignore", invalid="ignore"):
-            return predict(
+            curve = predict(
                 self.bound(setting.values), self.problem, schedule=setting.alpha, steps=budget, batch=self.batch, record=record,
                 coordinates=False,
             )  # fmt: skip
+        return Curve(curve.step.values, curve.loss_mean.values, np.zeros(len(record)), None, 0.0)
 
     def search(self) -> tuple[Setting | None, int]:
         """The setting of fewest steps found, and how many were tried. None if no setting reaches the level within ``most`` steps."""
@@ -130,7 +157,7 @@ class Course:
         """The best so far, or the best of these learning rates with these hyper-parameters; and how many they are."""
         found = self.launch(values, rates, int(max(budget, 1)), common=True)
         for rate, run in zip(rates, found, strict=True):
-            steps = first_below(run, self.level)[2]  # the upper end: a mean that is low by luck must not win
+            steps = run.first_below(self.level)[2]  # the upper end: a mean that is low by luck must not win
             if steps < least:
                 best, least = Setting(rate, dict(values)), steps
         return best, least, len(rates)
@@ -181,15 +208,15 @@ class Course:
         budget = min(1024, self.most)
         while True:
             (run,) = self.launch(setting.values, [setting.alpha], budget)
-            steps, low, high = first_below(run, self.level)
-            lost = float(run.diverged[-1]) / run.attrs["trajectories"]
+            steps, low, high = run.first_below(self.level)
+            lost = run.diverged
             if budget == self.most or high < math.inf or lost == 1:
                 break
             budget = min(8 * budget, self.most)
         outcome = REACHED if steps < math.inf else "diverged" if lost > 0.5 else f"not reached in {self.most} steps"
         out: dict[str, Any] = {"steps": steps, "low": low, "high": high, "diverged": lost, "rate": math.nan, "exact": math.nan}
         if is_linear(self.rule) and steps < math.inf:
-            out["exact"] = first_below(self.predicted(setting, budget), self.level)[0]
+            out["exact"] = self.predicted(setting, budget).first_below(self.level)[0]
         if not self.problem.noise and 20 <= steps < math.inf:
             record = np.unique(np.rint(np.linspace(0, steps, 201)).astype(int)).tolist()
             curve = simulate(
@@ -210,21 +237,6 @@ def looks(budget: int) -> list[int]:
     """The steps at which the mean loss is looked at: all of the first ones, then 2.5 % apart, so that longer budgets look at the same."""
     every = np.unique(np.rint(SPACING ** np.arange(math.log(max(budget, 1), SPACING) + 1)).astype(int))
     return [0, *(int(step) for step in every if step < budget), budget]
-
-
-def first_below(run: xr.Dataset, level: float) -> tuple[float, float, float]:
-    """The first step at or below the level, and between which steps it may be (99 %): from passages, else from the recorded means."""
-    if "passage_quantile" in run:
-        step = float(run.passage_quantile.values.ravel()[0])
-        return step, step, step
-    mean = run.loss_mean.values
-    error = DEVIATIONS * run.loss_standard_error.values if "loss_standard_error" in run else np.zeros(len(mean))
-    found = []
-    for shift in (0, -1, 1):
-        with np.errstate(invalid="ignore"):
-            below = np.flatnonzero(mean + shift * error <= level)
-        found.append(float(run.step.values[below[0]]) if len(below) else math.inf)
-    return found[0], found[1], found[2]
 
 
 def _short(value: float, digits: int = 4) -> float:
