@@ -6,4 +6,5 @@ from __future__ import annotations
 QUESTIONS: dict[str, str] = {
     "ravine": "What does a ravine do to each rule: does it swing across the stiff direction, and crawl along the flat one?",
     "condition": "What does the condition number cost: by which power of kappa do the steps of each rule grow?",
+    "convergence": "Do decaying steps give 1/sqrt(T) and 1/T, on convex and on strongly convex problems?",
 }

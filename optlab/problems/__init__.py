@@ -1,4 +1,5 @@
-"""What is minimized, one kind per file: ``quadratic``, ``line_fit``, ``least_squares``, ``logistic_regression``, any ``symbolic`` one."""
+"""What is minimized, one kind per file: ``quadratic``, ``line_fit``, ``least_squares``, ``logistic_regression``,
+``huber_regression``, any ``symbolic`` one."""
 
 from __future__ import annotations
 
@@ -7,6 +8,7 @@ from typing import Any
 from optlab.calls import parse_call
 from optlab.errors import InputError, UnknownNameError
 from optlab.objectives import Expression, Fresh, NoiseLaw, Problem, Rows, Separable, Start
+from optlab.problems.huber_regression import huber_regression
 from optlab.problems.least_squares import least_squares
 from optlab.problems.line_fit import line_fit
 from optlab.problems.logistic_regression import logistic_regression
@@ -15,7 +17,7 @@ from optlab.problems.symbolic import symbolic
 
 _MAKERS = {
     "quadratic": quadratic, "line_fit": line_fit, "least_squares": least_squares, "logistic_regression": logistic_regression,
-    "symbolic": symbolic,
+    "huber_regression": huber_regression, "symbolic": symbolic,
 }  # fmt: skip
 
 
@@ -52,6 +54,7 @@ __all__ = [
     "Separable",
     "Start",
     "get",
+    "huber_regression",
     "least_squares",
     "line_fit",
     "logistic_regression",
