@@ -7,4 +7,5 @@ QUESTIONS: dict[str, str] = {
     "ravine": "What does a ravine do to each rule: does it swing across the stiff direction, and crawl along the flat one?",
     "condition": "What does the condition number cost: by which power of kappa do the steps of each rule grow?",
     "convergence": "Do decaying steps give 1/sqrt(T) and 1/T, on convex and on strongly convex problems?",
+    "batch": "What does a larger batch buy, and up to which size does the learning rate scale with it?",
 }
