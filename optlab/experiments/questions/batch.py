@@ -32,7 +32,6 @@ from optlab.experiments.regimes import CONFIDENCE
 from optlab.experiments.spec import Count, Positive
 from optlab.experiments.sweep import Cell, engine_fingerprint, simulation_cell
 
-SAMPLINGS = ("replacement", "subset", "reshuffle")
 SCALINGS = {"best": "best for each batch", "linear": "best of B = 1 times B", "sqrt": "best of B = 1 times the root of B"}
 HOLDS = 1.5  #: a scaling holds while it needs at most so many times the samples that B = 1 needs
 FILES = tuple(f"experiments/{name}.py" for name in ("batch_scaling", "first_passage"))
@@ -47,7 +46,7 @@ class BatchSpec(ExperimentSpec):
     condition_number: Annotated[float, Field(ge=1, le=1e6)] = 10.0
     label_noise: Positive = 0.5
     batches: list[Count] = Field(default=[1, 2, 4, 8, 16, 32, 64, 128, 256], min_length=3)
-    samplings: list[Literal["replacement", "subset", "reshuffle"]] = Field(default=list(SAMPLINGS), min_length=1)
+    samplings: list[Literal["replacement", "subset", "reshuffle"]] = Field(default=["replacement", "subset", "reshuffle"], min_length=1)
     alpha: Positive = 0.3  #: of the floor, in units of 1/L
     level: Annotated[float, Field(gt=0, lt=1)] = 0.01  #: loss above the minimum to be reached, relative to the start
     steps: Count = 200_000  #: that are looked at for it

@@ -22,12 +22,11 @@ from optlab.analysis.tuning import tune
 from optlab.ensemble.bind import rotation_matrix
 from optlab.errors import UnsupportedError
 from optlab.experiments.experiment import Experiment, ExperimentSpec, Run, Table
-from optlab.experiments.first_passage import REACHED, TUNINGS, passage
+from optlab.experiments.first_passage import REACHED, passage
 from optlab.experiments.power_law import METHOD, PowerLaw, power_law
 from optlab.experiments.spec import Count
 from optlab.experiments.sweep import Cell, engine_fingerprint
 
-ORIENTATIONS = {"aligned": "the axes are the eigen-directions", "rotated": "the axes are a random rotation of them"}
 NUMBERS = {
     "steps": "first step with an expected loss at or below eps", "low": "lower end of its 99 % interval", "high": "upper end of it",
     "exact": "the same from the exact expected loss", "rate": "error factor per step fitted to the second half of the way, without noise",
@@ -41,8 +40,8 @@ class ConditionSpec(ExperimentSpec):
 
     rules: list[str] = Field(default=["sgd", "momentum", "nesterov", "adam"], min_length=1)
     kappas: list[Annotated[float, Field(gt=1, le=1e9)]] = Field(default=[10.0, 30.0, 100.0, 300.0, 1000.0], min_length=1)
-    tunings: list[Literal["minimax", "search", "default"]] = Field(default=list(TUNINGS), min_length=1)
-    orientations: list[Literal["aligned", "rotated"]] = Field(default=list(ORIENTATIONS), min_length=1)
+    tunings: list[Literal["minimax", "search", "default"]] = Field(default=["minimax", "search", "default"], min_length=1)
+    orientations: list[Literal["aligned", "rotated"]] = Field(default=["aligned", "rotated"], min_length=1)
     noise: list[Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default=[0.0, 0.01], min_length=1)
     eps: Annotated[float, Field(gt=0, lt=1)] = 1e-4  #: the level, relative to the loss at the start
     dim: Annotated[int, Field(ge=2, le=2000)] = 10
@@ -64,7 +63,7 @@ def quadratic(spec: ConditionSpec, kappa: float, orientation: str, noise: float)
 def cell(spec: ConditionSpec, rule: str, tuning: str, orientation: str, noise: float, kappa: float) -> Cell:
     """One rule on one quadratic under one tuning."""
     record, engine = rules.get(rule), engine_fingerprint("experiments/first_passage.py", "experiments/comparison.py")
-    options = {
+    options: dict[str, Any] = {
         "rule": rule, "problem": quadratic(spec, kappa, orientation, noise), "tuning": tuning, "level": spec.eps, "most": spec.steps,
         "batch": spec.batch, "trajectories": spec.trajectories, "seed": spec.seed,
     }  # fmt: skip
@@ -76,7 +75,7 @@ def measure(spec: ConditionSpec, run: Run) -> xr.Dataset:
     """Steps, rates and settings by rule, tuning, orientation, noise and kappa; exponents of kappa."""
     for name in spec.rules:
         rules.get(name)  # an unknown one is said before anything is run
-    axes = {
+    axes: dict[str, list[Any]] = {
         "rule": spec.rules,
         "tuning": spec.tunings,
         "orientation": spec.orientations,
@@ -138,7 +137,8 @@ def exponents(data: xr.Dataset) -> dict[str, Any]:
 
 def law(point: xr.Dataset, name: str = "exponent") -> PowerLaw:
     """The fitted power law of one rule, tuning, orientation and noise."""
-    return PowerLaw(*(float(point[name + part]) for part in ("", "_low", "_high")), math.nan, int(point[f"{name}_points"]))
+    exponent, low, high = (float(point[name + part]) for part in ("", "_low", "_high"))
+    return PowerLaw(exponent, low, high, math.nan, int(point[f"{name}_points"]))
 
 
 def columns(data: xr.Dataset) -> list[tuple[str, float]]:

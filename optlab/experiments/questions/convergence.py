@@ -37,7 +37,7 @@ class ConvergenceSpec(ExperimentSpec):
     problems: list[Literal["quadratic", "least_squares", "logistic", "huber"]] = Field(
         default=["quadratic", "logistic", "huber"], min_length=1
     )
-    schedules: list[Literal["inverse_sqrt", "inverse_time"]] = Field(default=list(LIMITS), min_length=1)
+    schedules: list[Literal["inverse_sqrt", "inverse_time"]] = Field(default=["inverse_sqrt", "inverse_time"], min_length=1)
     rows: Annotated[int, Field(ge=10, le=10**6)] = 200
     dim: Annotated[int, Field(ge=2, le=200)] = 3
     condition_number: Annotated[float, Field(ge=1, le=1e6)] = 10.0  #: of the quadratic
@@ -159,7 +159,8 @@ def findings(data: xr.Dataset) -> list[str]:
     for schedule in data.schedule.values:
         part = data.sel(schedule=schedule)
         limit, slack = float(part.limit[0]), data.attrs["tolerance"]
-        held, missed = [], []
+        held: list[str] = []
+        missed: list[str] = []
         for problem in data.problem.values:
             row = part.sel(problem=problem)
             inside = float(row.slope_low) - slack <= limit <= float(row.slope_high) + slack

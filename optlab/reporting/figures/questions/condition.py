@@ -27,7 +27,8 @@ def draw(data: xr.Dataset) -> Figure:
     wide = min(2, len(places))
     tall = -(-len(places) // wide)
     figure = new_figure(4.4 * wide, 3.1 * tall + 2.6)
-    upper, lower = figure.subfigures(2, 1, height_ratios=[3.1 * tall, 2.6])
+    parts: Any = figure.subfigures(2, 1, height_ratios=[3.1 * tall, 2.6])
+    upper, lower = parts
     axes = upper.subplots(tall, wide, sharex=True, sharey=True, squeeze=False)
     for ax, (orientation, noise) in zip(axes.T.ravel(), places, strict=False):
         _steps(ax, data.sel(orientation=orientation, noise=noise))
@@ -73,7 +74,7 @@ def _exponents(ax: Axes, data: xr.Dataset) -> None:
             if fit.points < 3:
                 continue
             height = rows - 1 - i + 0.3 - 0.6 * (k + 0.5) / len(places)
-            look = {"color": color_of(str(rule), i), "marker": marks[k % len(marks)], "markersize": 5}
+            look: dict[str, Any] = {"color": color_of(str(rule), i), "marker": marks[k % len(marks)], "markersize": 5}
             ax.plot([max(fit.low, -0.5), min(fit.high, 2)], [height] * 2, color=look["color"], linewidth=1.4)
             ax.plot([fit.exponent], [height], linewidth=0, markerfacecolor="white" if noise else look["color"], **look)
     for value in (0.5, 1.0):
@@ -83,6 +84,11 @@ def _exponents(ax: Axes, data: xr.Dataset) -> None:
     ax.set_title(f"exponents, {LABELS[tuning]}")
     handles = []
     for k, (orientation, noise) in enumerate(places):
-        look = {"color": "#444444", "marker": marks[k % len(marks)], "markersize": 5, "markerfacecolor": "white" if noise else "#444444"}
-        handles.append(Line2D([], [], linewidth=0, label=f"{orientation}, {f'noise {noise:g}' if noise else 'no noise'}", **look))
+        shown: dict[str, Any] = {
+            "color": "#444444",
+            "marker": marks[k % len(marks)],
+            "markersize": 5,
+            "markerfacecolor": "white" if noise else "#444444",
+        }
+        handles.append(Line2D([], [], linewidth=0, label=f"{orientation}, {f'noise {noise:g}' if noise else 'no noise'}", **shown))
     ax.legend(handles=handles, loc="center right")

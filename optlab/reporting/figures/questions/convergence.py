@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -11,7 +13,7 @@ from matplotlib.patches import Patch
 
 from optlab.reporting.style import BOUND, COLORS, THEORY, new_figure
 
-LIMIT = {"linestyle": "-.", "color": "#E69F00", "linewidth": 1.2}
+LIMIT: dict[str, Any] = {"linestyle": "-.", "color": "#E69F00", "linewidth": 1.2}
 
 
 def draw(data: xr.Dataset) -> Figure:
