@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections.abc import Callable
 from importlib import import_module
@@ -29,9 +30,12 @@ def command(name: str) -> Callable[..., int]:
         out: Annotated[
             Path | None, typer.Option(help="netCDF file to write; the figure goes beside it as .png.", show_default=False)
         ] = None,
+        report: Annotated[
+            Path | None, typer.Option(help="A folder to write a page to, in place of --out's files.", show_default=False)
+        ] = None,
         json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
     ) -> int:  # fmt: skip
-        return ask(name, spec, preset, key or [], store, out or Path(f"{name}.nc"), json)
+        return ask(name, spec, preset, key or [], store, out or (None if report else Path(f"{name}.nc")), json, report)
 
     run.__name__ = name
     run.__doc__ = f"""{QUESTIONS[name]}
@@ -41,28 +45,42 @@ def command(name: str) -> Callable[..., int]:
     return run
 
 
-def ask(name: str, spec: Path | None, preset: str | None, keys: list[str], store: Path | None, out: Path, json: bool) -> int:
+def ask(
+    name: str,
+    spec: Path | None,
+    preset: str | None,
+    keys: list[str],
+    store: Path | None,
+    out: Path | None,
+    json: bool,
+    report: Path | None = None,
+) -> int:
     """Run one experiment and show what it found."""
     from optlab.ensemble.netcdf import to_netcdf
     from optlab.errors import InputError, OptlabError
     from optlab.files import write_atomically
+    from optlab.reporting.experiment import figure_of, write_page
     from optlab.reporting.style import style
 
-    if out.suffix != ".nc":
+    if out and out.suffix != ".nc":
         raise InputError(f"--out {out} must end in .nc: the result is a netCDF file")
-    if not out.parent.is_dir():
+    if out and not out.parent.is_dir():
         raise InputError(f"--out {out}: there is no folder {str(out.parent)!r}; make it first")
     experiment = import_module(f"optlab.experiments.questions.{name}").EXPERIMENT
     with progress_bar(name) as bar:
         result = experiment(spec, preset=preset, store=store, progress=bar, on_damage=warn, **dict(map(read_key, keys)))
-    draw = import_module(f"optlab.reporting.figures.questions.{name}").draw
-    figure = out.with_suffix(".png")
+    written: dict[str, str] = {}
     try:
-        write_atomically(out, to_netcdf(result))
-        with style():
-            draw(result).savefig(figure, dpi=140)
+        if out:
+            figure = out.with_suffix(".png")
+            write_atomically(out, to_netcdf(result))
+            with style():
+                figure_of(name, result).savefig(figure, dpi=140)
+            written = {"output": str(out), "figure": str(figure)}
+        if report:
+            written["report"] = str(write_page(experiment, result, report, _typed(name, spec, preset, keys, report)))
     except OSError as error:
-        raise OptlabError(f"cannot write {error.filename or out}: {error.strerror}") from None
+        raise OptlabError(f"cannot write {error.filename or out or report}: {error.strerror}") from None
     findings, counts = (
         experiment.findings(result),
         {"store": {"computed": result.attrs["cells_computed"], "read": result.attrs["cells_read"]}},
@@ -73,14 +91,21 @@ def ask(name: str, spec: Path | None, preset: str | None, keys: list[str], store
             "spec": experiment.read(spec, preset=preset, **dict(map(read_key, keys))).model_dump(mode="json"),
         }
         document |= {str(coord): result[coord].values for coord in result.coords} | {str(v): result[v].values for v in result.data_vars}
-        print_json(document | {"findings": findings, "output": str(out), "figure": str(figure)}, **counts)
+        print_json(document | {"findings": findings} | written, **counts)
         return 0
     for table in experiment.tables(result):
         print_table(table.title, table.headers, table.rows, table.words)
     for finding in findings:
         print("- " + finding)
-    print(f"wrote {out} and {figure}  ({counts['store']['computed']} cells computed, {counts['store']['read']} read from the store)")
+    told = f"({counts['store']['computed']} cells computed, {counts['store']['read']} read from the store)"
+    print(f"wrote {' and '.join(written.values())}  {told}")
     return 0
+
+
+def _typed(name: str, spec: Path | None, preset: str | None, keys: list[str], report: Path) -> str:
+    """The command as it can be typed again."""
+    words = ["optlab", name, *([str(spec)] if spec else []), *(["--preset", preset] if preset else [])]
+    return shlex.join([*words, *(word for key in keys for word in ("--set", key)), "--report", str(report)])
 
 
 def read_key(text: str) -> tuple[str, Any]:

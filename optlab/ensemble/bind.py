@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,6 +51,11 @@ def scattered_starts(first: int, count: int, point: tuple[float, ...], scatter: 
 
 def rotation_matrix(dim: int, seed: int) -> np.ndarray:
     """A Haar-distributed rotation, float64, shape (dim, dim): the QR factor of a Gaussian matrix (Stewart 1980)."""
+    return _rotation(dim, seed).copy()
+
+
+@lru_cache(maxsize=8)
+def _rotation(dim: int, seed: int) -> np.ndarray:
     q, r = np.linalg.qr(philox_normals(dim, dim, seed, Purpose.ROTATION))
     return np.ascontiguousarray(q * np.sign(np.diag(r)))
 

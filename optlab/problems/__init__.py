@@ -1,5 +1,5 @@
-"""What is minimized, one kind per file: ``quadratic``, ``line_fit``, ``least_squares``, ``logistic_regression``, ``saddle``, ``plateau``,
-any ``symbolic`` one."""
+"""What is minimized, one kind per file: ``quadratic``, ``line_fit``, ``least_squares``, ``logistic_regression``, ``huber_regression``,
+``saddle``, ``plateau``, any ``symbolic`` one."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from optlab.calls import parse_call
 from optlab.errors import InputError, UnknownNameError
 from optlab.objectives import Expression, Fresh, NoiseLaw, Problem, Rows, Separable, Start
+from optlab.problems.huber_regression import huber_regression
 from optlab.problems.least_squares import least_squares
 from optlab.problems.line_fit import line_fit
 from optlab.problems.logistic_regression import logistic_regression
@@ -18,7 +19,7 @@ from optlab.problems.symbolic import symbolic
 
 _MAKERS = {
     "quadratic": quadratic, "line_fit": line_fit, "least_squares": least_squares, "logistic_regression": logistic_regression,
-    "saddle": saddle, "plateau": plateau, "symbolic": symbolic,
+    "huber_regression": huber_regression, "saddle": saddle, "plateau": plateau, "symbolic": symbolic,
 }  # fmt: skip
 
 
@@ -55,6 +56,7 @@ __all__ = [
     "Separable",
     "Start",
     "get",
+    "huber_regression",
     "least_squares",
     "line_fit",
     "logistic_regression",

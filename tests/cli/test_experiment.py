@@ -45,6 +45,26 @@ def test_what_cannot_be_asked_is_said_in_one_line(arguments, said, tmp_path, mon
     assert not list(tmp_path.glob("*.nc"))
 
 
+def test_a_report_is_one_page_with_its_numbers_beside(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    asked = ["ravine", "--set", 'rules=["sgd"]', "--set", "steps=30", "--store", "kept", "--report", "pages/ravine"]
+    assert main(asked) == 0
+    assert "wrote pages/ravine/index.html" in capsys.readouterr().out
+    page = (tmp_path / "pages/ravine/index.html").read_text()
+    assert page.count("<svg") == 1
+    assert "sgd swings across the ravine" in page
+    assert "optlab ravine --set &#39;rules=[&#34;sgd&#34;]&#39; --set steps=30 --report pages/ravine" in page
+    assert "http://" not in page.replace("http://www.w3.org/", "").replace("http://purl.org/", "").replace(
+        "http://creativecommons.org/", ""
+    )
+    assert len(page) < 250_000
+    assert xr.load_dataset("pages/ravine/ravine.nc", engine="scipy").sizes["step"] == 31
+    assert not (tmp_path / "ravine.nc").exists()
+    (tmp_path / "file").write_text("")
+    assert main([*asked[:-1], "file/deeper"]) == 2
+    assert "cannot write" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_every_question_has_its_help(name, capsys):
     assert main([name, "--help"]) == 0

@@ -24,6 +24,7 @@ MADE = {
     "least_squares": "problems.least_squares([[1.0], [2.0]], [1.0, 2.0])",
     "least_squares, full": "problems.least_squares([[1.0], [2.0]], [1.0, 2.0], convention='full', sampling='subset')",
     "logistic_regression": "problems.logistic_regression([[1.0], [2.0]], [0, 1])",
+    "huber_regression": "problems.huber_regression([[1.0], [2.0]], [0, 1], width=2)",
 }
 SYMBOLIC = {
     "symbolic": "problems.symbolic('x**2 + w**4', noise=0.5)",

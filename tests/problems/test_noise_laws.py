@@ -17,6 +17,7 @@ TAKE_NOISE = {
     "symbolic": lambda **noise: problems.symbolic("x**2 + w**4", **noise),
     "least_squares": lambda **noise: problems.least_squares([[1.0], [2.0]], [1.0, 2.0], **noise),
     "logistic_regression": lambda **noise: problems.logistic_regression([[1.0], [2.0]], [0, 1], **noise),
+    "huber_regression": lambda **noise: problems.huber_regression([[1.0], [2.0]], [0, 1], **noise),
 }
 
 #: Of version 0.1: what is kept under them must be found again.
