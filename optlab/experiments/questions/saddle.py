@@ -144,9 +144,12 @@ def predict_escape(spec: SaddleSpec, name: str, noise: float) -> float:
 
 
 def slope(spec: SaddleSpec, name: str, found: list, exact: list[float]) -> tuple[float, ...]:
-    """(slope, low, high) of the median against ln(1/noise) where the noise is small; of the prediction; 1/ln(growth)."""
+    """(slope, low, high) of the median against ln(1/noise) where the noise is small; of the prediction; 1/ln(growth).
+
+    Half of the runs are out somewhere within the step that ends at the median, so the interval of each median begins a step earlier.
+    """
     quiet = np.array([noise <= QUIET * spec.gamma * spec.distance for noise in spec.noises])
-    x, rows = -np.log(spec.noises)[quiet], np.array([(p.median, p.low, p.high) for p in found])[quiet]
+    x, rows = -np.log(spec.noises)[quiet], np.array([(p.median, p.low - 1, p.high) for p in found])[quiet]
     predicted = np.array(exact)[quiet]
     law = 1 / np.log(growth(rules.get(name), rate(spec, name), spec.gamma)) if is_linear(rules.get(name)) else float("nan")
     return *fitted_slope(x, *rows.T), fitted_slope(x, predicted, predicted, predicted)[0], law

@@ -50,7 +50,7 @@ def draw_escapes(data: xr.Dataset, names: list[str], ax: Axes) -> Axes:
     ax.fill_between([], [], [], color="#999999", alpha=0.3, linewidth=0, label="5 % to 95 % of runs")
     ax.set(xscale="log", xlabel="gradient noise σ", ylabel="steps until half of the runs have left")
     ax.set(**({"yscale": "log"} if adaptive else {"ylim": (0, None)}))
-    ax.legend(fontsize=7)
+    legend(ax, len(names))
     return ax
 
 
@@ -63,5 +63,11 @@ def draw_manifold(data: xr.Dataset, names: list[str], ax: Axes) -> Axes:
     last = np.nanmax(np.where(data.turned_outcome.sel(rule=names) == "left", data.turned_escape.sel(rule=names), data.step.values[-1] / 2))
     ax.set(yscale="log", xlabel="step", ylabel="|u|, distance from the manifold", xlim=(0, 1.3 * last))
     ax.set_title("no noise, saddle turned")
-    ax.legend(fontsize=7)
+    legend(ax, len(names))
     return ax
+
+
+def legend(ax: Axes, names: int) -> None:
+    """Inside the panel, or below it where there are many names."""
+    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.15), "ncols": 3} if names > 6 else {}
+    ax.legend(fontsize=7, **below)
