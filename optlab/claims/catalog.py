@@ -6,8 +6,12 @@ from __future__ import annotations
 CLAIMS: dict[int, str] = {
     1: "unbiased",
     2: "variance",
+    3: "convex_rate",
+    4: "strongly_convex_rate",
+    6: "saddle_escape",
     8: "momentum_speed",
     9: "effective_rates",
+    10: "rare_features",
     11: "bias_correction",
     12: "decoupled_decay",
     13: "learning_rate",
