@@ -370,7 +370,7 @@ class Rule(Parametrized):
                 numbers[key] = value
             else:
                 raise UnknownNameError(f"option of {self.name}", key, [*map(str, self.parameters), *self.variants])
-        spelled = self._copy(chosen=self.chosen | chosen, bound={})
+        spelled = self._copy(chosen=self.chosen | chosen, bound={}) if chosen else self
         for key in numbers.keys() - set(map(str, spelled.parameters)):
             where = [f"{v}={o}" for v, options in self.variants.items() for o, m in options.items() if self._mentions(m, symbol(key))]
             raise InputError(f"{self.name}: {key} has no meaning here; it is a number of {' or '.join(where)}")
@@ -411,7 +411,9 @@ class Rule(Parametrized):
 
     def unbound(self) -> Rule:
         """This rule with every hyper-parameter a symbol again (the chosen variants stay)."""
-        return self._copy(bound={}) if self.bound else self
+        if self.bound and "_unbound" not in self.__dict__:
+            self.__dict__["_unbound"] = self._copy(bound={})
+        return self.__dict__.get("_unbound", self)
 
     def _options(self) -> dict[str, object]:
         default = {variant: next(iter(options)) for variant, options in self.variants.items()}

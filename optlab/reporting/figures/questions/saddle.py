@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -69,5 +71,5 @@ def draw_manifold(data: xr.Dataset, names: list[str], ax: Axes) -> Axes:
 
 def legend(ax: Axes, names: int) -> None:
     """Inside the panel, or below it where there are many names."""
-    below = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.15), "ncols": 3} if names > 6 else {}
+    below: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.15), "ncols": 3} if names > 6 else {}
     ax.legend(fontsize=7, **below)
