@@ -15,6 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
+from threading import Lock
 from typing import Any
 
 import xarray as xr
@@ -23,9 +24,9 @@ from optlab.errors import ClusterError, InputError, MissingDependencyError
 from optlab.experiments.sweep import Cell, Keep, package_fingerprint
 from optlab.threads import threads_given
 
-ONE_CELL = "optlab-cell"  #: the resource of which each worker process has one
 PACKAGES = ("numpy", "numba", "llvmlite", "sympy", "xarray", "dask", "distributed", "cloudpickle")
 CONNECT_SECONDS = 10
+_one_cell = Lock()
 _LOGS = ("distributed", "distributed.client", "distributed.core", "distributed.batched", "distributed.comm", "tornado", "asyncio")
 
 
@@ -59,7 +60,6 @@ class Cluster:
         self._asked, self._workers = 0.0, 0
         try:
             with self._reached():
-                self._client.register_plugin(_one_cell_at_a_time(), name=ONE_CELL)
                 try:
                     self._client.wait_for_workers(1, timeout=CONNECT_SECONDS)
                 except TimeoutError:
@@ -112,7 +112,7 @@ class Cluster:
 
     def _submit(self, key: str, cell: Cell) -> Any:
         compute = cell.elsewhere or cell.compute
-        return self._client.submit(compute_there, compute, package_fingerprint(), key=key, resources={ONE_CELL: 1}, pure=False)
+        return self._client.submit(compute_there, compute, package_fingerprint(), key=key, pure=False)
 
     def _result(self, future: Any, cell: Cell) -> xr.Dataset:
         from distributed.scheduler import KilledWorker
@@ -141,7 +141,7 @@ class Cluster:
         try:
             yield
         except OSError as error:  # of which the connection's errors and timeouts are kinds
-            raise self._lost(_first_line(error)) from None
+            raise self._lost(type(error).__name__) from None
 
     def _lost(self, why: str) -> ClusterError:
         return ClusterError(f"the scheduler at {self.address} is lost ({why}); finished cells are kept: start it and run again")
@@ -154,7 +154,7 @@ def compute_there(compute: Callable[[], xr.Dataset], expected: str) -> xr.Datase
     worker = get_worker()
     if package_fingerprint() != expected:
         raise ClusterError(f"worker {worker.address} has another optlab ({package_fingerprint()}, not {expected}): install the same there")
-    with threads_given(worker.state.nthreads):
+    with _one_cell, threads_given(worker.state.nthreads):
         return compute()
 
 
@@ -206,15 +206,3 @@ def _client(address: str) -> Any:
         raise ClusterError(
             f"no scheduler answers at {address} ({type(error).__name__}): start one with `dask scheduler`, or correct the address"
         ) from None
-
-
-def _one_cell_at_a_time() -> Any:
-    from distributed import WorkerPlugin
-
-    class OneCell(WorkerPlugin):
-        """Gives a worker process, now or when it joins, the one resource that a cell takes."""
-
-        async def setup(self, worker: Any) -> None:
-            await worker.set_resources(**{"optlab-cell": 1})
-
-    return OneCell()
