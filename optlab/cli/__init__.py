@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from optlab._version import __version__
-from optlab.cli import advise, data, derive, doctor, grid, report, rosetta, simulate, theory, train, verify
+from optlab.cli import advise, data, derive, doctor, grid, report, rosetta, runs, simulate, theory, train, verify
 
 app = typer.Typer(
     name="optlab",
@@ -38,6 +38,7 @@ app.command()(advise.advise)
 app.command()(train.train)
 app.command()(grid.grid)
 app.add_typer(data.app, name="data")
+app.add_typer(runs.app, name="runs")
 app.command()(verify.verify)
 app.command()(rosetta.rosetta)
 app.command()(doctor.doctor)

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from optlab.codegen.module import cache_folder
 from optlab.ensemble.netcdf import from_netcdf, to_netcdf
 from optlab.ensemble.specs import canonical_json
 from optlab.errors import StoreError
@@ -29,6 +30,11 @@ from optlab.files import write_atomically
 
 FORMAT = 1
 _ROUNDS = 8  #: how often a file is looked at again when other processes change it at the same moment
+
+
+def default_store() -> Path:
+    """The store used unless one is named: beside the kernel cache, per user."""
+    return cache_folder().parent / "store"
 
 
 class Store:

@@ -10,14 +10,13 @@ from typing import Any
 from optlab import rules
 from optlab._version import __version__
 from optlab.analysis import is_linear
-from optlab.codegen.module import cache_folder
 from optlab.data import tables
 from optlab.errors import InputError
 from optlab.experiments import comparison, line_fit, own_problem, ravine, regimes
 from optlab.experiments.advice_cell import advice_cell
 from optlab.experiments.cluster import connected
 from optlab.experiments.spec import ReportSpec, parse_spec, read_spec
-from optlab.experiments.store import Store
+from optlab.experiments.store import Store, default_store
 from optlab.experiments.sweep import Cell, Progress, Runner
 from optlab.reporting import sections, summary
 from optlab.reporting.advice import advice_section
@@ -37,11 +36,6 @@ class ReportResult:
     duration: float
     computed: int
     read: int
-
-
-def default_store() -> Path:
-    """The store used unless one is named: beside the kernel cache, per user."""
-    return cache_folder().parent / "store"
 
 
 def report(

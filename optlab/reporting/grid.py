@@ -16,9 +16,8 @@ from markupsafe import Markup
 from optlab._version import __version__
 from optlab.experiments.grid import Entry, Grid, run_grid
 from optlab.experiments.grid_spec import GridSpec, read_grid
-from optlab.experiments.store import Store
+from optlab.experiments.store import Store, default_store
 from optlab.experiments.sweep import Progress
-from optlab.reporting.build import default_store
 from optlab.reporting.figures.grid import draw_finals, draw_settings
 from optlab.reporting.html import number, table
 from optlab.reporting.page import Page, versions
