@@ -115,12 +115,15 @@ class Cluster:
         return self._client.submit(compute_there, compute, package_fingerprint(), key=key, pure=False)
 
     def _result(self, future: Any, cell: Cell) -> xr.Dataset:
+        from distributed.comm import CommClosedError
         from distributed.scheduler import KilledWorker
 
         if future.cancelled():
             raise self._lost("it has closed the connection")
         try:
             return future.result()
+        except CommClosedError:
+            raise self._lost("CommClosedError") from None
         except KilledWorker as error:
             raise ClusterError(
                 f"cell {cell.name!r} is given up: {error.allowed_failures + 1} workers died while they had it (short of memory?);"
