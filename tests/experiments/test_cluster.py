@@ -9,6 +9,7 @@ import time
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from optlab import problems, rules
@@ -16,6 +17,9 @@ from optlab.__main__ import main
 from optlab.errors import ClusterError, InputError, MissingDependencyError
 from optlab.experiments import cluster as cluster_module
 from optlab.experiments.cluster import connected, identity
+from optlab.experiments.grid import run_grid
+from optlab.experiments.grid_cells import Source
+from optlab.experiments.grid_spec import read_grid
 from optlab.experiments.store import Store
 from optlab.experiments.sweep import Cell, Runner, simulation_cell
 from tests.experiments.clusters import LocalMachines, deadly, failing, marked, threads_of_a_worker
@@ -165,6 +169,29 @@ def test_the_report_says_the_same_from_a_cluster(cluster, machines, tmp_path, mo
     monkeypatch.delenv("OPTLAB_CLUSTER")
     assert numbers("here") == there
     assert contents("there") == contents("named") == contents("here")
+
+
+@pytest.mark.slow
+def test_a_training_grid_is_the_same_from_a_cluster(cluster, tmp_path):
+    spec = read_grid({
+        "data": "synthetic(training=120, test=40, size=8)", "models": ["mlp(hidden=4)"], "rules": ["momentum", "adam"], "rates": [0.05],
+        "schedules": ["cosine"], "seeds": [0], "final_seeds": [1], "epochs": 1, "batch": 20, "probe": 0, "baseline": False,
+    })  # fmt: skip
+    there, run = run_grid(spec, store=Store(tmp_path / "there"), cluster=cluster)
+    here, _ = run_grid(spec, store=Store(tmp_path / "here"), threads=1)
+    assert run.computed == 6
+    assert there.tests == here.tests
+    for one, other in zip(there.finals, here.finals, strict=True):
+        assert one.setting == other.setting
+        for left, right in zip(one.runs, other.runs, strict=True):
+            for name in ("train_loss", "validation_accuracy", "best_parameters"):
+                np.testing.assert_array_equal(left[name], right[name])
+
+
+def test_other_images_on_a_worker_are_said(cluster):
+    source = Source("synthetic(training=120, test=40, size=8)", None, None, "0123")
+    with pytest.raises(InputError, match=r"a worker has other images \(\w+, not 0123\): copy the same ones there"):
+        Runner(None, cluster=cluster)([Cell("x", {"x": 1}, source.images)])
 
 
 def test_a_worker_that_joins_later_is_used(cluster, machines, tmp_path):
