@@ -144,10 +144,11 @@ def page(found, rates, disk, load):
             it = found[name, size]
             others = [f"{1e3 * it['others'][0]:.2f}", f"{1e3 * sum(it['others'][1:]):.1f}"] if it["others"] else ["", ""]
             lines.append(f"| {name} | {size} | {1e3 * it['client']:.1f} | {others[0]} | {others[1]} |")
+    lines += ["", "What a scheduler or a worker uses while it waits is counted too: the longer a cell takes by the clock, the more.", ""]
     (put, put_wall), (get, get_wall) = disk
     one = names[0]
     lines += [
-        "", "## Overhead of a cell", "",
+        "## Overhead of a cell", "",
         f"- Keeping a small cell: {1e3 * put:.1f} ms of processor time ({1e3 * put_wall:.1f} ms by the clock); reading it back checked:"
         f" {1e3 * get:.1f} ms ({1e3 * get_wall:.1f}).",
     ]  # fmt: skip

@@ -81,7 +81,7 @@ class Cluster:
         """Compute the cells and hand each result over when it is there, in any order.
 
         Stopped by an interrupt or an error, it hands over what is finished, calls the rest off and raises: the error of a cell as it was
-        there, ClusterError where the scheduler or a cell's workers are lost.
+        there, ClusterError where the scheduler or a cell's workers are lost. Where no worker is left, it waits for one to come.
         """
         from distributed import as_completed
 
