@@ -29,6 +29,7 @@ from optlab.errors import StoreError
 from optlab.files import write_atomically
 
 FORMAT = 1
+_UNSUMMED = "the checksum stands here".ljust(64, ".")  #: as long as a checksum, and replaced by it in the encoded file
 _ROUNDS = 8  #: how often a file is looked at again when other processes change it at the same moment
 
 
@@ -80,12 +81,16 @@ class Store:
 
     def put(self, spec: Mapping[str, Any], data: xr.Dataset) -> xr.Dataset:
         """Keep a result; returns it as ``get`` will. Raises StoreError if it cannot be written."""
-        data = data.assign_attrs(dict(data.attrs) | {"cell": canonical_json(spec)})
-        settled = from_netcdf(to_netcdf(data))
-        final = to_netcdf(settled.assign_attrs(checksum=checksum(settled)))
+        content = to_netcdf(data.assign_attrs(cell=canonical_json(spec), checksum=_UNSUMMED))
+        settled = from_netcdf(content)
+        del settled.attrs["checksum"]
+        if content.count(_UNSUMMED.encode()) == 1:
+            content = content.replace(_UNSUMMED.encode(), checksum(settled).encode())
+        else:  # the result itself holds that text
+            content = to_netcdf(settled.assign_attrs(checksum=checksum(settled)))
         path = self.path(spec)
         try:
-            write_atomically(path, final)
+            write_atomically(path, content)
         except OSError as error:
             raise StoreError(f"cannot write {path}: {error.strerror}; finished cells are kept: {_mend(error)} and run again") from None
         return settled
