@@ -167,8 +167,8 @@ def page(found, rates, disk, load):
     slowest = max(found[name, "nothing"]["client"] for name in names[2:])
     lines += [
         "",
-        f"A client with a store takes up to {1e3 * slowest:.1f} ms of processor time a cell:"
-        f" {1 / slowest:.0f} cells a second keep one core busy.", "",
+        f"A client with a store takes up to {1e3 * slowest:.1f} ms of processor time for a result of one number:"
+        f" {1 / slowest:.0f} such cells a second keep one core busy.", "",
     ]  # fmt: skip
     return "\n".join(lines)
 
