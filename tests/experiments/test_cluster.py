@@ -24,6 +24,8 @@ from optlab.experiments.store import Store
 from optlab.experiments.sweep import Cell, Runner, simulation_cell
 from tests.experiments.clusters import LocalMachines, deadly, failing, marked, threads_of_a_worker
 
+pytestmark = pytest.mark.slow  # processes of their own, each of which imports and compiles
+
 MINE = """
 from optlab.rules import Parameter, Rule, State, alpha, g, symbol, theta
 beta, m = symbol("beta"), symbol("m")
