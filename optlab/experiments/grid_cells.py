@@ -35,9 +35,8 @@ def _read(source: Source) -> ImageData:
     folder = source.folder if source.folder is not None and os.path.isdir(source.folder) else None
     images = data_room.get(source.name, folder=folder, label=source.label)
     if images.fingerprint != source.fingerprint:
-        raise InputError(
-            f"{source.name}: this machine has other images ({images.fingerprint}, not {source.fingerprint}): copy the same ones"
-        )
+        differ = f"{images.fingerprint}, not {source.fingerprint}"
+        raise InputError(f"{source.name}: a worker has other images ({differ}): copy the same ones there")
     return images
 
 
