@@ -51,6 +51,7 @@ bench: $(PEERS) ## measure beside the peers; writes benchmarks/results/
 	$(BIN)/python -m benchmarks.pepit
 	$(BIN)/python -m benchmarks.ensemble
 	$(BIN)/python -m benchmarks.power
+	$(BIN)/python -m benchmarks.cluster
 
 test: $(DEV) ## run the whole test suite, doctests included
 	$(BIN)/python -m pytest -n 2

@@ -27,6 +27,9 @@ def diagnose() -> list[Item]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     out.append(Item("threads", "ok", f"{cores} cores usable"))
     out += [_vectors(), _compiler(), _cache(), _cuda()]
+    found = _package("distributed")
+    absent = Item("distributed", "absent", "optional, for cells computed by other machines (--cluster); pip install 'optlab[cluster]'")
+    out.append(found if found.state == "ok" else absent)
     for name, use in (("torch", "comparing optimizers with PyTorch's"), ("optax", "comparing optimizers with optax's")):
         found = _package(name)
         out.append(

@@ -34,6 +34,9 @@ class UnknownNameError(InputError, KeyError):
     def __str__(self) -> str:  # KeyError would print the repr of the message
         return str(self.args[0])
 
+    def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, tuple[str, ...]]]:  # pickled, it comes from another machine
+        return type(self), (self.kind, self.name, self.known)
+
 
 class UnsupportedError(OptlabError):
     """A well-formed request that optlab does not do; the message says why."""
@@ -49,6 +52,10 @@ class MissingDependencyError(OptlabError, ImportError):
 
 class StoreError(OptlabError):
     """A stored result could not be written or read."""
+
+
+class ClusterError(OptlabError):
+    """The machines that cells were sent to cannot be reached, have another optlab, or were lost; the message says how to mend it."""
 
 
 class Interrupted(OptlabError):

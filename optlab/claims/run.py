@@ -12,10 +12,10 @@ from typing import Any
 
 from optlab.claims.catalog import CLAIMS
 from optlab.claims.record import Claim, Findings, Outcome, Setting, Verdict
-from optlab.codegen.module import cache_folder
 from optlab.ensemble.philox import read_seed
 from optlab.errors import InputError, UnknownNameError
-from optlab.experiments.store import Store
+from optlab.experiments.cluster import connected
+from optlab.experiments.store import Store, default_store
 from optlab.experiments.sweep import Progress, Runner
 
 PRESETS = ("quick", "full")
@@ -87,7 +87,8 @@ def numbers_text(numbers: Any) -> str:
 
 def run_claims(
     only: Sequence[int] | None = None, *, preset: str = "quick", rng: Any = 0, grid: str | Path = Setting.grid,
-    store: str | Path | Store | None = None,    progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
+    store: str | Path | Store | None = None, cluster: str | None = None,
+    progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
 ) -> list[Answer]:  # fmt: skip
     """Test claims of the source article.
 
@@ -103,6 +104,8 @@ def run_claims(
         The ``runs.nc`` of a page of ``optlab grid``, for the claim about real networks.
     store
         A folder of finished cells (default: the one in your cache folder).
+    cluster
+        The address of a Dask scheduler whose workers compute the cells.
     progress, on_damage
         Told claims done, claims in all and what is running; told of damaged files.
 
@@ -123,17 +126,18 @@ def run_claims(
     if not claims:
         raise InputError("name at least one claim")
     setting = Setting(preset, read_seed(rng), str(grid))
-    kept = store if isinstance(store, Store) else Store(store or cache_folder().parent / "store", on_damage)
+    kept = store if isinstance(store, Store) else Store(store or default_store(), on_damage)
     out = []
-    for done, claim in enumerate(claims):
+    with connected(cluster) as machines:
+        for done, claim in enumerate(claims):
 
-        def tell(_done: int, _total: int, label: str, done: int = done) -> None:
-            if progress:
-                progress(done, len(claims), label)
+            def tell(_done: int, _total: int, label: str, done: int = done) -> None:
+                if progress:
+                    progress(done, len(claims), label)
 
-        began, runner = time.perf_counter(), Runner(kept, tell)
-        findings = claim.measure(setting, runner)
-        out.append(Answer(claim, findings, time.perf_counter() - began, runner.computed, runner.read))
+            began, runner = time.perf_counter(), Runner(kept, tell, None, machines)
+            findings = claim.measure(setting, runner)
+            out.append(Answer(claim, findings, time.perf_counter() - began, runner.computed, runner.read))
     return out
 
 

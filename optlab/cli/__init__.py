@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from optlab._version import __version__
-from optlab.cli import advise, claims, data, derive, doctor, experiment, grid, report, rosetta, simulate, theory, train, verify
+from optlab.cli import advise, claims, data, derive, doctor, experiment, grid, report, rosetta, runs, simulate, theory, train, verify
 
 app = typer.Typer(
     name="optlab",
@@ -41,6 +41,7 @@ app.command()(train.train)
 app.command()(grid.grid)
 app.command()(claims.claims)
 app.add_typer(data.app, name="data")
+app.add_typer(runs.app, name="runs")
 app.command()(verify.verify)
 app.command()(rosetta.rosetta)
 app.command()(doctor.doctor)

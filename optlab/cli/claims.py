@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from optlab.cli.options import ClusterOption, StoreOption
 from optlab.cli.output import number, print_json, print_table, progress_bar, warn
 
 
@@ -17,9 +18,8 @@ def claims(
     grid: Annotated[Path, typer.Option(help="What optlab grid wrote, for the claim about real networks.")] = Path(
         "reports/cifar10/runs.nc"
     ),
-    store: Annotated[
-        Path | None, typer.Option(help="Where finished cells are kept (default: your cache folder).", show_default=False)
-    ] = None,
+    store: StoreOption = None,
+    cluster: ClusterOption = None,
     out: Annotated[
         Path | None,
         typer.Option(help="Folder of the page (default: reports/claims; with --only no page unless named).", show_default=False),
@@ -38,7 +38,7 @@ def claims(
     page: Any = out if out is not None else None if numbers else Path("reports/claims")
     command = " ".join(["optlab claims", *([f"--only {only}"] if numbers else []), *([f"--preset {preset}"] if preset != "quick" else []),
                         *([f"--out {out}"] if out else [])])  # fmt: skip
-    options: dict[str, Any] = {"preset": preset, "rng": seed, "grid": grid, "store": store, "on_damage": warn}
+    options: dict[str, Any] = {"preset": preset, "rng": seed, "grid": grid, "store": store, "cluster": cluster, "on_damage": warn}
     with progress_bar("claims") as bar:
         if page is None:
             answers, path = run_claims(numbers, progress=bar, **options), None

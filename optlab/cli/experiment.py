@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from optlab.cli.options import ClusterOption, StoreOption
 from optlab.cli.output import print_json, print_table, progress_bar, warn
 from optlab.experiments.catalog import QUESTIONS
 
@@ -24,9 +25,8 @@ def command(name: str) -> Callable[..., int]:
         key: Annotated[
             list[str] | None, typer.Option("--set", help="A key of the spec, such as seed=1 or kappas=[10,100].", show_default=False)
         ] = None,
-        store: Annotated[
-            Path | None, typer.Option(help="Where finished cells are kept (default: your cache folder).", show_default=False)
-        ] = None,
+        store: StoreOption = None,
+        cluster: ClusterOption = None,
         out: Annotated[
             Path | None, typer.Option(help="netCDF file to write; the figure goes beside it as .png.", show_default=False)
         ] = None,
@@ -35,7 +35,7 @@ def command(name: str) -> Callable[..., int]:
         ] = None,
         json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
     ) -> int:  # fmt: skip
-        return ask(name, spec, preset, key or [], store, out or (None if report else Path(f"{name}.nc")), json, report)
+        return ask(name, spec, preset, key or [], store, cluster, out or (None if report else Path(f"{name}.nc")), json, report)
 
     run.__name__ = name
     run.__doc__ = f"""{QUESTIONS[name]}
@@ -51,6 +51,7 @@ def ask(
     preset: str | None,
     keys: list[str],
     store: Path | None,
+    cluster: str | None,
     out: Path | None,
     json: bool,
     report: Path | None = None,
@@ -68,7 +69,7 @@ def ask(
         raise InputError(f"--out {out}: there is no folder {str(out.parent)!r}; make it first")
     experiment = import_module(f"optlab.experiments.questions.{name}").EXPERIMENT
     with progress_bar(name) as bar:
-        result = experiment(spec, preset=preset, store=store, progress=bar, on_damage=warn, **dict(map(read_key, keys)))
+        result = experiment(spec, preset=preset, store=store, cluster=cluster, progress=bar, on_damage=warn, **dict(map(read_key, keys)))
     written: dict[str, str] = {}
     try:
         if out:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from optlab.cli.options import ClusterOption, StoreOption
 from optlab.cli.output import print_json, progress_bar, warn
 
 
@@ -24,9 +25,8 @@ def grid(
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to (default: reports/cifar10, or reports/NAME for NAME.toml).", show_default=False)
     ] = None,
-    store: Annotated[
-        Path | None, typer.Option(help="Where finished cells are kept (default: your cache folder).", show_default=False)
-    ] = None,
+    store: StoreOption = None,
+    cluster: ClusterOption = None,
     threads: Annotated[
         int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
     ] = None,
@@ -47,7 +47,8 @@ def grid(
     ]
     with progress_bar("grid") as bar:
         result = write_grid(
-            spec, preset=preset, data_dir=data_dir, label=label, out=chosen, store=store, threads=threads, progress=bar, on_damage=warn,
+            spec, preset=preset, data_dir=data_dir, label=label, out=chosen, store=store, cluster=cluster, threads=threads,
+            progress=bar, on_damage=warn,
             command=" ".join(filter(None, parts)),
         )  # fmt: skip
     if json:

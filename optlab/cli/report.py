@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from optlab.cli.options import ClusterOption, StoreOption
 from optlab.cli.output import print_json, progress_bar, warn
 
 
@@ -16,9 +17,8 @@ def report(
         Path | None,
         typer.Option(help="Folder to write to (default: reports/convergence, or reports/NAME for NAME.toml).", show_default=False),
     ] = None,
-    store: Annotated[
-        Path | None, typer.Option(help="Where finished cells are kept (default: your cache folder).", show_default=False)
-    ] = None,
+    store: StoreOption = None,
+    cluster: ClusterOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON document.")] = False,
 ) -> int:
     """Derive, simulate, verify: write one self-contained HTML report with its figures and data.
@@ -30,7 +30,7 @@ def report(
     chosen = out or Path("reports") / (spec.stem if spec else "convergence")
     command = "optlab report" + (f" {spec}" if spec else "") + (f" --out {out}" if out else "")
     with progress_bar("report") as progress:
-        result = write_report(spec, out=chosen, store=store, progress=progress, on_damage=warn, command=command)
+        result = write_report(spec, out=chosen, store=store, cluster=cluster, progress=progress, on_damage=warn, command=command)
     if json:
         print_json(result.numbers, elapsed=round(result.duration, 3))
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from optlab.ensemble.engine import execute
 from optlab.ensemble.philox import read_seed
 from optlab.ensemble.specs import Request, describe
 from optlab.objectives import Problem, whole
+from optlab.threads import usable_threads
 
 if TYPE_CHECKING:
     from optlab.expressions import Rule, Schedule
@@ -133,7 +133,7 @@ def simulate(
         asked = [{"rule": rule, "problem": problem, "schedule": schedule, "batch": batch}]
     requests = [Request.read(**point, **options, plans=True) for point in asked]
     make = cell_maker(backend, [request.problem for request in requests])
-    workers = min(os.cpu_count() or 1, make.most_workers or 2**16) if threads is None else whole(threads, "threads")
+    workers = min(usable_threads(), make.most_workers or 2**16) if threads is None else whole(threads, "threads")
     check_memory(requests, workers, memory, make.chunk_bytes)
     cells = [make(request) for request in requests]
     execute(cells, workers, progress, None if checkpoint is None else Path(checkpoint), None if chunk is None else whole(chunk, "chunk"))

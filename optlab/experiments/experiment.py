@@ -15,12 +15,12 @@ import xarray as xr
 from pydantic import Field
 
 from optlab._version import __version__
-from optlab.codegen.module import cache_folder
 from optlab.ensemble.specs import canonical_json
 from optlab.errors import InputError, UnknownNameError
 from optlab.experiments.catalog import QUESTIONS
+from optlab.experiments.cluster import connected
 from optlab.experiments.spec import Strict, read_toml, validated
-from optlab.experiments.store import Store
+from optlab.experiments.store import Store, default_store
 from optlab.experiments.sweep import Cell, Progress, Runner
 
 Run = Callable[[list[Cell]], list[xr.Dataset]]
@@ -102,7 +102,7 @@ class Experiment(Generic[S]):
 
     def __call__(
         self, spec: str | Path | dict[str, Any] | S | None = None, *, preset: str | None = None, store: str | Path | Store | None = None,
-        progress: Progress | None = None, on_damage: Callable[[str], None] | None = None, **keys: Any,
+        cluster: str | None = None, progress: Progress | None = None, on_damage: Callable[[str], None] | None = None, **keys: Any,
     ) -> xr.Dataset:  # fmt: skip
         """Run what is not in the store and return the labelled result.
 
@@ -112,15 +112,18 @@ class Experiment(Generic[S]):
             A TOML file, a dict, a spec or a preset's name; keys of the spec by name, such as ``kappas=[10, 100]``.
         store
             A folder (or a :class:`Store`) of finished cells (default: ``store`` in your cache folder): what is there is not run again.
+        cluster
+            The address of a Dask scheduler whose workers compute the cells, such as ``tcp://host:8786``.
         progress
             Told cells done, cells in all, and what is running.
         on_damage
             Told of a damaged file that was set aside.
         """
         asked = self.read(spec, preset=preset, **keys)
-        kept = store if isinstance(store, Store) else Store(store or cache_folder().parent / "store", on_damage)
-        runner = Runner(kept, progress, self.count(asked))
-        result = self.measure(asked, runner)
+        kept = store if isinstance(store, Store) else Store(store or default_store(), on_damage)
+        with connected(cluster) as machines:
+            runner = Runner(kept, progress, self.count(asked), machines)
+            result = self.measure(asked, runner)
         about = {
             "Conventions": "CF-1.11", "source": f"optlab {__version__}", "experiment": self.name, "title": asked.title or self.question,
             "spec": canonical_json(asked.model_dump(mode="json")), "cells_computed": runner.computed, "cells_read": runner.read,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,12 @@ from optlab import data as data_room
 from optlab import rules
 from optlab.data.images import ImageData
 from optlab.errors import InputError, Interrupted
+from optlab.experiments.grid_cells import Source, tested, trained
 from optlab.experiments.grid_spec import GridSpec
 from optlab.experiments.store import Store
-from optlab.experiments.sweep import Cell, Progress, Runner, engine_fingerprint
+from optlab.experiments.sweep import Cell, Computer, Progress, Runner, engine_fingerprint
 from optlab.expressions import Schedule
-from optlab.training.loop import evaluate
 from optlab.training.rates import fitted
-from optlab.training.train import Training, prepare
 
 BASELINE_RATES = (0.001, 0.003, 0.01)
 
@@ -101,14 +101,15 @@ class Grid:
 
 def run_grid(
     spec: GridSpec, *, folder: str | os.PathLike[str] | None = None, store: Store | None = None, threads: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | None = None, cluster: Computer | None = None,
 ) -> tuple[Grid, Runner]:  # fmt: skip
     """Run every cell of the grid that is not in the store; returns the results, and the runner with its counts.
 
-    Interrupted, finished cells are in the store and the cell under way has its checkpoint beside them: the same call goes on.
+    Interrupted, finished cells are in the store and the cell under way has its checkpoint beside them: the same call goes on. The
+    workers of a ``cluster`` read the images from ``folder``, if they have it, or their own ``$OPTLAB_DATA``, and keep no checkpoint.
     """
     images = data_room.get(spec.data, folder=folder, label=spec.label)
-    bench = _Bench(spec, images, store, threads, progress)
+    bench = _Bench(spec, images, folder, store, threads, progress, cluster)
     settings = [Setting(model, *point) for model in spec.models for point in spec.points]
     names = list(dict.fromkeys(setting.rule for setting in settings))
     parameters = {model: bench.parameters(model) for model in spec.models}  # wrong names fail here, before any work
@@ -147,10 +148,14 @@ def _best(entries: Any) -> Entry:
 class _Bench:
     """The images, the store and the runner that cells are made for."""
 
-    def __init__(self, spec: GridSpec, images: ImageData, store: Store | None, threads: int | None, progress: Progress | None) -> None:
+    def __init__(
+        self, spec: GridSpec, images: ImageData, folder: str | os.PathLike[str] | None, store: Store | None, threads: int | None,
+        progress: Progress | None, cluster: Computer | None,
+    ) -> None:  # fmt: skip
         self.spec, self.images, self.store, self.threads = spec, images, store, threads
+        self.source = Source(spec.data, None if folder is None else str(folder), spec.label, images.fingerprint)
         self.progress = progress
-        self.run = Runner(store, progress)
+        self.run = Runner(store, progress, cluster=cluster)
         kept = max(1, len(images.training) // 10) if spec.validation is None else spec.validation
         used = len(images.training) - kept if spec.training is None else spec.training
         self.sizes = {"training": used, "validation": kept, "test": len(images.test)}
@@ -163,37 +168,36 @@ class _Bench:
 
     def entries(self, settings: Sequence[Setting], seeds: tuple[int, ...], epochs: int) -> list[Entry]:
         """Every setting on every seed; the first seed of all settings comes first."""
-        runs = {seed: self.run([self.cell(setting, seed, epochs) for setting in settings]) for seed in seeds}
-        return [Entry(setting, seeds, tuple(runs[seed][k] for seed in seeds)) for k, setting in enumerate(settings)]
+        runs = self.run([self.cell(setting, seed, epochs) for seed in seeds for setting in settings])
+        of = {(setting, seed): run for (seed, setting), run in zip(product(seeds, settings), runs, strict=True)}
+        return [Entry(setting, seeds, tuple(of[setting, seed] for seed in seeds)) for setting in settings]
 
     def baseline(self) -> Entry:
         """The best of a few linear softmax models on the same images, on the first seed."""
         spec, seed = self.spec, self.spec.seeds[0]
         settings = [Setting("logistic", "momentum", "warmup_cosine", rate) for rate in BASELINE_RATES]
-        found = []
-        for augment in (False, True):
-            runs = self.run([self.cell(setting, seed, spec.last_epochs, augment=augment, probe=0) for setting in settings])
-            found += [Entry(setting, (seed,), (run,)) for setting, run in zip(settings, runs, strict=True)]
-        return _best(found)
+        chosen = list(product((False, True), settings))
+        runs = self.run([self.cell(setting, seed, spec.last_epochs, augment=augment, probe=0) for augment, setting in chosen])
+        return _best(Entry(setting, (seed,), (run,)) for (_, setting), run in zip(chosen, runs, strict=True))
 
-    def prepared(self, setting: Setting, seed: int, epochs: int, **options: Any) -> Training:
+    def asked(self, setting: Setting, seed: int, epochs: int, **options: Any) -> dict[str, Any]:
+        """What ``prepare`` is asked for, images apart."""
         spec = self.spec
-        asked = {"augment": spec.augment, "probe": spec.probe} | options
-        return prepare(
-            setting.model, data=self.images, rule=setting.rule, schedule=setting.schedule, alpha=setting.alpha, epochs=epochs,
-            batch=spec.batch, rng=seed, training=self.sizes["training"], validation=self.sizes["validation"],
-            decay_all=spec.decay_all, dtype=spec.dtype, threads=self.threads, **asked,
-        )  # fmt: skip
+        return {
+            "model": setting.model, "rule": rules.get(setting.rule), "schedule": setting.schedule, "alpha": setting.alpha, "epochs": epochs,
+            "batch": spec.batch, "rng": seed, "training": self.sizes["training"], "validation": self.sizes["validation"],
+            "decay_all": spec.decay_all, "dtype": spec.dtype, "augment": spec.augment, "probe": spec.probe,
+        } | options  # fmt: skip
 
     def cell(self, setting: Setting, seed: int, epochs: int, **options: Any) -> Cell:
         spec = self.spec
-        asked = {"augment": spec.augment, "probe": spec.probe} | options
+        asked = self.asked(setting, seed, epochs, **options)
         rule, schedule = rules.get(setting.rule), self.schedule(setting, epochs, seed)
         identity = {
             "kind": "training", "engine": training_fingerprint(), "model": setting.model, "data": self.images.fingerprint,
             "data_name": self.images.name, "rule": rule.label(), "rule_fingerprint": rule.fingerprint, "schedule": schedule.label(),
             "schedule_fingerprint": schedule.fingerprint, "alpha": setting.alpha, "epochs": epochs, "batch": spec.batch, "seed": seed,
-            "decay_all": spec.decay_all, "dtype": spec.dtype, **self.sizes, **asked,
+            "decay_all": spec.decay_all, "dtype": spec.dtype, **self.sizes, "augment": asked["augment"], "probe": asked["probe"],
         }  # fmt: skip
         name = f"{setting.model} {setting.label()}, seed {seed}"
 
@@ -202,37 +206,22 @@ class _Bench:
             if self.store is not None:
                 part = self.store.path(identity).with_suffix(".part")
                 part.parent.mkdir(parents=True, exist_ok=True)
-            training = self.prepared(setting, seed, epochs, checkpoint=part, progress=self._told(name), **options)
             try:
-                out = training.run(resume=True, test=False)
+                out = trained(self.images, asked, threads=self.threads, checkpoint=part, progress=self._told(name))
             except Interrupted as error:
                 raise Interrupted(f"{str(error).partition(';')[0]} of {name}; what is done is kept: the same command goes on") from None
-            finally:
-                training.close()
             if part is not None:
                 part.unlink(missing_ok=True)
-            return out.drop_vars([str(v) for v in out.data_vars if str(v).startswith("last_")])
+            return out
 
-        return Cell(name, identity, compute)
+        return Cell(name, identity, compute, elsewhere=partial(trained, self.source, asked))
 
     def test(self, setting: Setting, seed: int, run: xr.Dataset) -> tuple[float, float]:
         """Test loss and accuracy at the best epoch's weights: the one look at the test part."""
-        epochs = self.spec.last_epochs
-        trained = self.cell(setting, seed, epochs)
-        identity = {"kind": "test", "of": trained.spec}
-
-        def compute() -> xr.Dataset:
-            training = self.prepared(setting, seed, epochs)
-            state = training.learner.state()
-            for name in state:
-                if f"best_{name}" in run:
-                    state[name] = run[f"best_{name}"].values.reshape(state[name].shape).astype(state[name].dtype)
-            training.learner.restore(state)
-            loss, accuracy = evaluate(training.learner, training.task, training.task.test)
-            training.close()
-            return xr.Dataset({"loss": loss, "accuracy": accuracy})
-
-        (found,) = self.run([Cell(f"test of {trained.name}", identity, compute)])
+        trained_cell, asked = self.cell(setting, seed, self.spec.last_epochs), self.asked(setting, seed, self.spec.last_epochs)
+        identity = {"kind": "test", "of": trained_cell.spec}
+        here = partial(tested, self.images, asked, run, threads=self.threads)
+        (found,) = self.run([Cell(f"test of {trained_cell.name}", identity, here, elsewhere=partial(tested, self.source, asked, run))])
         return float(found.loss), float(found.accuracy)
 
     def parameters(self, model: str) -> int:

@@ -3,13 +3,18 @@
 Format: ``<folder>/<first two digits>/<sha256 of the canonical spec>.nc``, a NetCDF-3 file with 64-bit offsets holding the cell's
 variables, its attributes, ``cell`` (the spec as canonical JSON) and ``checksum`` (SHA-256 over every name, shape, type and value).
 A file is written beside, flushed to disk and renamed into place, so a crash leaves the old file, the new one or none.
+
+Any number of processes may share a folder. Two that compute the same cell at the same time write the same bytes, and either file may stay.
+A damaged file is renamed to ``<sha256>.damaged-<random>``; if a sound one had just come into its place, that one is put back.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,12 +22,20 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from optlab.codegen.module import cache_folder
 from optlab.ensemble.netcdf import from_netcdf, to_netcdf
 from optlab.ensemble.specs import canonical_json
 from optlab.errors import StoreError
 from optlab.files import write_atomically
 
 FORMAT = 1
+_UNSUMMED = "the checksum stands here".ljust(64, ".")  #: as long as a checksum, and replaced by it in the encoded file
+_ROUNDS = 8  #: how often a file is looked at again when other processes change it at the same moment
+
+
+def default_store() -> Path:
+    """The store used unless one is named: beside the kernel cache, per user."""
+    return cache_folder().parent / "store"
 
 
 class Store:
@@ -50,47 +63,120 @@ class Store:
         return self.folder / name[:2] / f"{name}.nc"
 
     def get(self, spec: Mapping[str, Any]) -> xr.Dataset | None:
-        """The cell's result, or None if it is not there. A damaged file is set aside, reported, and counts as not there."""
-        path = self.path(spec)
-        try:
-            content = path.read_bytes()
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise StoreError(f"cannot read {path}: {error.strerror}") from None
-        try:
-            data = from_netcdf(content)
-            found = data.attrs.pop("checksum", None)
-            if found != checksum(data) or data.attrs.get("cell") != canonical_json(spec):
-                raise ValueError("checksum does not match")
-        except Exception as error:  # whatever a damaged file makes the reader raise
-            aside = path.with_suffix(f".damaged-{os.getpid()}")
-            os.replace(path, aside)
-            self.on_damage(f"{path.name} is damaged ({type(error).__name__}): set aside as {aside.name}, computed again")
-            return None
-        return data
+        """The cell's result, or None if it is not there. A damaged file is set aside, reported, and counts as not there.
+
+        Raises StoreError if a file is there and cannot be read.
+        """
+        path, cell = self.path(spec), canonical_json(spec)
+        for _ in range(_ROUNDS):
+            content = self._read(path)
+            if content is None:
+                return None
+            try:
+                return read_cell(content, cell)
+            except Damaged as damage:
+                if not self._set_aside(path, content, str(damage)):
+                    return None
+        return None
 
     def put(self, spec: Mapping[str, Any], data: xr.Dataset) -> xr.Dataset:
         """Keep a result; returns it as ``get`` will. Raises StoreError if it cannot be written."""
-        data = data.assign_attrs(dict(data.attrs) | {"cell": canonical_json(spec)})
-        settled = from_netcdf(to_netcdf(data))
-        final = to_netcdf(settled.assign_attrs(checksum=checksum(settled)))
+        content = to_netcdf(data.assign_attrs(cell=canonical_json(spec), checksum=_UNSUMMED))
+        settled = from_netcdf(content)
+        del settled.attrs["checksum"]
+        if content.count(_UNSUMMED.encode()) == 1:
+            content = content.replace(_UNSUMMED.encode(), checksum(settled).encode())
+        else:  # the result itself holds that text
+            content = to_netcdf(settled.assign_attrs(checksum=checksum(settled)))
         path = self.path(spec)
         try:
-            write_atomically(path, final)
+            write_atomically(path, content)
         except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror}; finished cells are kept, free some space and run again") from None
+            raise StoreError(f"cannot write {path}: {error.strerror}; finished cells are kept: {_mend(error)} and run again") from None
         return settled
 
+    def files(self) -> list[Path]:
+        """The files of cells, in order of name; none of them is opened."""
+        return sorted(self.folder.glob("??/*.nc"))
+
     def specs(self) -> list[dict[str, Any]]:
-        """The specs of every readable cell, in order of file name."""
-        out = []
-        for path in sorted(self.folder.glob("??/*.nc")):
+        """The specs of every sound cell, in order of file name; a damaged one is reported."""
+        found = []
+        for path in self.files():
+            content = self._read(path)
             try:
-                out.append(json.loads(from_netcdf(path.read_bytes()).attrs["cell"]))
-            except Exception as error:  # a damaged file is reported, not fatal
-                self.on_damage(f"{path.name} is damaged ({type(error).__name__})")
-        return out
+                if content is not None:
+                    found.append(json.loads(read_cell(content).attrs["cell"]))
+            except Damaged as damage:
+                self.on_damage(f"{path.name} is damaged ({damage})")
+        return found
+
+    def check(self, path: Path) -> bool:
+        """Whether this file of the store is sound; a damaged one is set aside and reported. True for a file that has gone."""
+        for _ in range(_ROUNDS):
+            content = self._read(path)
+            if content is None:
+                return True
+            try:
+                held = json.loads(read_cell(content).attrs["cell"])
+                if self.path(held) == path:
+                    return True
+                damage = "it holds another cell"
+            except Damaged as error:
+                damage = str(error)
+            if not self._set_aside(path, content, damage):
+                return False
+        return False
+
+    def _read(self, path: Path) -> bytes | None:
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StoreError(f"cannot read {path}: {error.strerror}; see to that file, or name another store") from None
+
+    def _set_aside(self, path: Path, content: bytes, damage: str) -> bool:
+        """Take a damaged file out of the way, under a name of its own. True where another process has changed it: look again."""
+        aside = path.with_suffix(f".damaged-{secrets.token_hex(4)}")
+        try:
+            os.replace(path, aside)
+            if aside.read_bytes() != content:  # a sound one came between reading and renaming: back to its place
+                os.replace(aside, path)
+                return True
+        except FileNotFoundError:  # another process has set it aside
+            return True
+        except OSError as error:
+            self.on_damage(f"{path.name} is damaged ({damage}) and cannot be set aside ({error.strerror}): computed again")
+            return False
+        self.on_damage(f"{path.name} is damaged ({damage}): set aside as {aside.name}, computed again")
+        return False
+
+
+class Damaged(Exception):
+    """A file is no whole cell; the message says how it shows. It never leaves the store."""
+
+
+def read_cell(content: bytes, cell: str | None = None) -> xr.Dataset:
+    """The cell in a file's bytes, its checksum verified and taken off. Raises Damaged, also where it is not ``cell`` (canonical JSON)."""
+    try:
+        data = from_netcdf(content)
+        found = checksum(data)
+    except Exception as error:  # whatever a damaged file makes the reader raise
+        raise Damaged(f"{type(error).__name__}") from None
+    if data.attrs.pop("checksum", None) != found or not isinstance(data.attrs.get("cell"), str):
+        raise Damaged("its checksum does not match")
+    if cell is not None and data.attrs["cell"] != cell:
+        raise Damaged("it holds another cell")
+    return data
+
+
+def _mend(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "free some space"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "name a store you can write to"
+    return "see to the disk"
 
 
 def checksum(data: xr.Dataset) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,20 @@ Progress = Callable[[int, int, str], None]  #: cells done, cells in all, what is
 
 @dataclass(frozen=True)
 class Cell:
-    """One unit of work: a name, the spec its numbers depend on, and how to compute it."""
+    """One unit of work: a name, the spec its numbers depend on, and how to compute it.
+
+    ``compute`` is sent to other machines as it is (by cloudpickle), so it holds values rather than open files or this machine's paths:
+    a ``functools.partial`` of a function and its arguments. Where it needs this machine, ``elsewhere`` is what another one computes.
+    """
 
     name: str
     spec: dict[str, Any]
     compute: Callable[[], xr.Dataset]
+    elsewhere: Callable[[], xr.Dataset] | None = None
+
+
+Keep = Callable[[int, xr.Dataset], None]  #: takes the result of the cell at a place
+Computer = Callable[[Iterator[tuple[int, Cell]], Keep], None]  #: computes cells and hands each result over when it is there
 
 
 @cache
@@ -43,6 +52,17 @@ def engine_fingerprint(*others: str) -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
+def package_fingerprint() -> str:
+    """A hash of all source of the package that a cell may run: two machines with the same one compute the same numbers."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*.py")):
+        if path.relative_to(root).parts[0] not in ("cli", "reporting"):
+            digest.update(f"{path.relative_to(root).as_posix()}:".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def simulation_cell(name: str, rule: Rule, problem: Problem, *, exact: bool = False, **options: Any) -> Cell:
     """A cell that simulates (or, with ``exact``, predicts) one rule on one problem under one schedule."""
     function = predict if exact else simulate
@@ -53,33 +73,53 @@ def simulation_cell(name: str, rule: Rule, problem: Problem, *, exact: bool = Fa
     full = defaults | options
     request = Request.read(rule, problem, seed=full.pop("rng"), **full)
     spec = {"kind": function.__name__, "engine": engine_fingerprint()} | request.spec()
-    return Cell(name, spec, lambda: function(rule, problem, **options))
+    return Cell(name, spec, partial(function, rule, problem, **options))
 
 
 class Runner:
-    """Runs cells in order. An interrupt keeps what is finished; a second run computes only the rest.
+    """Runs cells, in order on this machine or on a cluster's workers. An interrupt keeps what is finished; a second run computes the rest.
 
-    ``computed`` and ``read`` count what was computed and what came from the store; ``progress`` is told before each cell.
+    ``computed`` and ``read`` count what was computed and what came from the store. ``progress`` is told before each cell, and on a
+    cluster after each too.
     """
 
-    def __init__(self, store: Store | None, progress: Progress | None = None, total: int | None = None) -> None:
-        self.store, self.progress, self.total = store, progress, total
+    def __init__(
+        self, store: Store | None, progress: Progress | None = None, total: int | None = None, cluster: Computer | None = None
+    ) -> None:
+        self.store, self.progress, self.total, self.cluster = store, progress, total, cluster
         self.computed = self.read = 0
 
     def __call__(self, cells: Sequence[Cell]) -> list[xr.Dataset]:
-        out: list[xr.Dataset] = []
-        for cell in cells:
-            if self.progress:
-                done = self.computed + self.read
-                self.progress(done, max(self.total or len(cells), done + 1), cell.name)
-            found = self.store.get(cell.spec) if self.store else None
-            if found is None:
-                found = cell.compute()
-                if self.store:
-                    found = self.store.put(cell.spec, found)
-                self.computed += 1
-            else:
-                self.read += 1
-            found.attrs.pop("cell", None)
-            out.append(found)
-        return out
+        """The results of these cells, in their order; each is in the store as soon as it is computed."""
+        found: dict[int, xr.Dataset] = {}
+
+        def missing() -> Iterator[tuple[int, Cell]]:
+            for place, cell in enumerate(cells):
+                self._tell(cell, len(cells))
+                held = self.store.get(cell.spec) if self.store else None
+                if held is None:
+                    yield place, cell
+                else:
+                    found[place] = held
+                    self.read += 1
+
+        def keep(place: int, data: xr.Dataset) -> None:
+            found[place] = self.store.put(cells[place].spec, data) if self.store else data
+            self.computed += 1
+            if self.cluster:
+                self._tell(cells[place], len(cells))
+
+        (self.cluster or _in_order)(missing(), keep)
+        for data in found.values():
+            data.attrs.pop("cell", None)
+        return [found[place] for place in range(len(cells))]
+
+    def _tell(self, cell: Cell, cells: int) -> None:
+        if self.progress:
+            done = self.computed + self.read
+            self.progress(done, max(self.total or cells, done + 1), cell.name)
+
+
+def _in_order(cells: Iterator[tuple[int, Cell]], keep: Keep) -> None:
+    for place, cell in cells:
+        keep(place, cell.compute())

@@ -6,7 +6,6 @@ import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
-from os import cpu_count
 from threading import Lock, Thread
 from typing import Any
 
@@ -20,6 +19,7 @@ from optlab.expressions import Rule
 from optlab.nn.models import Model
 from optlab.nn.network import Network
 from optlab.nn.shapes import SHARDS
+from optlab.threads import usable_threads
 
 
 class Team:
@@ -128,7 +128,7 @@ class Trainer:
     ) -> None:
         if not isinstance(model, Model):
             raise InputError(f"{model!r} is no model: give one such as optlab.nn.resnet20()")
-        threads = min(cpu_count() or 1, SHARDS) if threads is None else threads
+        threads = min(usable_threads(), SHARDS) if threads is None else threads
         for name, value, most in (("batch", batch, 1 << 20), ("threads", threads, SHARDS)):
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                 raise InputError(f"{name} = {value!r} must be a whole number from 1 to {most}")

@@ -10,13 +10,13 @@ from typing import Any
 from optlab import rules
 from optlab._version import __version__
 from optlab.analysis import is_linear
-from optlab.codegen.module import cache_folder
 from optlab.data import tables
 from optlab.errors import InputError
 from optlab.experiments import comparison, line_fit, own_problem, paths, regimes
 from optlab.experiments.advice_cell import advice_cell
+from optlab.experiments.cluster import connected
 from optlab.experiments.spec import ReportSpec, parse_spec, read_spec
-from optlab.experiments.store import Store
+from optlab.experiments.store import Store, default_store
 from optlab.experiments.sweep import Cell, Progress, Runner
 from optlab.reporting import sections, summary
 from optlab.reporting.advice import advice_section
@@ -38,16 +38,12 @@ class ReportResult:
     read: int
 
 
-def default_store() -> Path:
-    """The store used unless one is named: beside the kernel cache, per user."""
-    return cache_folder().parent / "store"
-
-
 def report(
     spec: ReportSpec | dict[str, Any] | str | Path | None = None,
     *,
     out: str | Path = "reports/convergence",
     store: str | Path | None = None,
+    cluster: str | None = None,
     progress: Progress | None = None,
     on_damage: Any = None,
     command: str = "optlab report",
@@ -63,7 +59,10 @@ def report(
     store
         Where finished cells are kept and looked for; an interrupted report resumes from there.
 
-    Raises InputError for a bad spec, before anything is computed.
+    cluster
+        The address of a Dask scheduler (``tcp://host:8786``) whose workers compute the cells; None: this machine does. Same numbers.
+
+    Raises InputError for a bad spec, before anything is computed; ClusterError where the cluster cannot be used.
     """
     started = time.perf_counter()
     asked = spec if isinstance(spec, ReportSpec) else parse_spec(spec) if isinstance(spec, dict) else read_spec(spec)
@@ -79,17 +78,18 @@ def report(
     }  # fmt: skip
     total = sum(counts[name] for name in wanted) + own_problem.count(asked.problem, names) + (1 if table else 0)
     made = Page(Path(out))
-    run = Runner(Store(store or default_store(), on_damage), progress, total)
-
-    checks = sum(is_linear(rule) for rule in chosen) * max(len(asked.problem), 1)
-    results = Results(
-        compared=comparison.compare_rules(asked.quadratics, names, asked.seed, run) if "quadratics" in wanted else [],
-        own=[own_problem.run_own_problem(item, names, asked.seed, run, checks) for item in asked.problem],
-        slopes=regimes.fit_regimes(asked.regimes, asked.seed, run) if "regimes" in wanted else [],
-        rows=line_fit.run_line_fit(asked.line_fit, asked.seed, run) if "line_fit" in wanted else [],
-        paths=paths.run_ravine(asked.ravine, names, run) if "ravine" in wanted else [],
-        advice=run([_advice(asked, table)])[0] if table is not None else None,
-    )
+    kept = Store(store or default_store(), on_damage)
+    with connected(cluster) as machines:
+        run = Runner(kept, progress, total, machines)
+        checks = sum(is_linear(rule) for rule in chosen) * max(len(asked.problem), 1)
+        results = Results(
+            compared=comparison.compare_rules(asked.quadratics, names, asked.seed, run) if "quadratics" in wanted else [],
+            own=[own_problem.run_own_problem(item, names, asked.seed, run, checks) for item in asked.problem],
+            slopes=regimes.fit_regimes(asked.regimes, asked.seed, run) if "regimes" in wanted else [],
+            rows=line_fit.run_line_fit(asked.line_fit, asked.seed, run) if "line_fit" in wanted else [],
+            paths=paths.run_ravine(asked.ravine, names, run) if "ravine" in wanted else [],
+            advice=run([_advice(asked, table)])[0] if table is not None else None,
+        )
     if progress:
         progress(total, total, "writing")
 

@@ -38,7 +38,8 @@ class ClaimsReport:
 def claims(
     only: Sequence[int] | None = None, *, preset: str = "quick", rng: Any = 0, grid: str | Path = Setting.grid,
     out: str | Path = "reports/claims",
-    store: str | Path | Store | None = None, progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
+    store: str | Path | Store | None = None, cluster: str | None = None,
+    progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
     command: str = "optlab claims",
 ) -> ClaimsReport:  # fmt: skip
     """Test the claims of the source article and write ``index.html`` with figures and data to the folder ``out``.
@@ -46,7 +47,7 @@ def claims(
     The other arguments are those of :func:`optlab.claims.run.run_claims`.
     """
     started = time.perf_counter()
-    answers = run_claims(only, preset=preset, rng=rng, grid=grid, store=store, progress=progress, on_damage=on_damage)
+    answers = run_claims(only, preset=preset, rng=rng, grid=grid, store=store, cluster=cluster, progress=progress, on_damage=on_damage)
     page = Page(Path(out))
     rows = []
     with style():

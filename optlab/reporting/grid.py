@@ -14,11 +14,11 @@ import xarray as xr
 from markupsafe import Markup
 
 from optlab._version import __version__
+from optlab.experiments.cluster import connected
 from optlab.experiments.grid import Entry, Grid, run_grid
 from optlab.experiments.grid_spec import GridSpec, read_grid
-from optlab.experiments.store import Store
+from optlab.experiments.store import Store, default_store
 from optlab.experiments.sweep import Progress
-from optlab.reporting.build import default_store
 from optlab.reporting.figures.grid import draw_finals, draw_settings
 from optlab.reporting.html import number, table
 from optlab.reporting.page import Page, versions
@@ -41,7 +41,7 @@ class GridReport:
 def grid(
     spec: GridSpec | dict[str, Any] | str | Path | None = None, *, preset: str = "quick", data_dir: str | os.PathLike[str] | None = None,
     label: str | None = None, out: str | Path = "reports/cifar10", store: str | Path | None = None, threads: int | None = None,
-    progress: Progress | None = None, on_damage: Any = None, command: str = "optlab grid",
+    cluster: str | None = None, progress: Progress | None = None, on_damage: Any = None, command: str = "optlab grid",
 ) -> GridReport:  # fmt: skip
     """Train every setting of a grid (optimizer, learning rate, schedule, model), compare, and write ``out/index.html``.
 
@@ -55,6 +55,9 @@ def grid(
         The folder to write to; where finished cells are kept. An interrupted grid goes on from there, in the middle of a run too.
     threads
         Worker threads (default: all cores); results do not depend on it.
+    cluster
+        The address of a Dask scheduler (``tcp://host:8786``) whose workers train; they find the images in ``data_dir`` or their own
+        ``$OPTLAB_DATA``.
 
     Raises InputError for a bad spec or bad data, before anything is trained; Interrupted after Ctrl-C.
     """
@@ -63,7 +66,9 @@ def grid(
     if label is not None:
         asked = asked.model_copy(update={"label": label})
     page = Page(Path(out))
-    found, run = run_grid(asked, folder=data_dir, store=Store(store or default_store(), on_damage), threads=threads, progress=progress)
+    kept = Store(store or default_store(), on_damage)
+    with connected(cluster) as machines:
+        found, run = run_grid(asked, folder=data_dir, store=kept, threads=threads, progress=progress, cluster=machines)
     findings = _findings(found)
     with style():
         context = {

@@ -15,7 +15,7 @@ from tests.cli.conftest import document
 
 ROOT = Path(ol.__file__).parents[1]
 LION = f"{ROOT / 'examples' / 'lion.py'}:LION"
-COMMANDS = ["report", "derive", "theory", "simulate", "advise", "train", "grid", "data", "verify", "rosetta", "doctor"]
+COMMANDS = ["report", "derive", "theory", "simulate", "advise", "train", "grid", "data", "runs", "verify", "rosetta", "doctor"]
 QUADRATIC = "quadratic(condition_number=10, dim=3, noise=0.5)"
 TINY = """
 rules = ["sgd"]
