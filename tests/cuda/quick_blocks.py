@@ -1,65 +1,56 @@
 """Numba's simulator with another way to run a block: its own polls a thread of the machine for every thread of the block.
 
-A kernel that never waits for its block runs one thread after another; one that does runs in threads which meet at a barrier. What a kernel
-computes does not depend on it, unless it forgets to wait.
+Here a thread is a generator which stops where the kernel waits for its block, so all of a block's threads run in turn up to each wait. Threads
+that do not wait equally often, which on a device may hang, are an error.
 """
 
+import inspect
+import textwrap
 import threading
+from functools import cache
 from unittest import mock
 
 import numpy as np
 from numba.cuda.simulator import kernel
 
-
-def _waits(function):
-    """Whether a kernel, or what it calls, waits for its block."""
-    return "syncthreads" in function.__code__.co_names or "whole" in function.__code__.co_names
+_WAIT = "cuda.syncthreads()"
+_CALLED = "whole"  #: the one function that waits and is called by kernels
 
 
-class Place:
-    """What a simulated thread knows of itself."""
-
-    def __init__(self, block, thread):
-        self.blockIdx, self.threadIdx = kernel.Dim3(*block), kernel.Dim3(*thread)
+def _source(function):
+    text = textwrap.dedent(inspect.getsource(function))
+    return text[text.index("def ") :].replace(_WAIT, "yield").replace(f"= {_CALLED}(", f"= yield from waiting_{_CALLED}(")
 
 
-class Thread(threading.Thread):
-    def __init__(self, manager, place, args):
-        super().__init__(daemon=True)
-        self.manager, self.args, self.error = manager, args, None
-        self.blockIdx, self.threadIdx = place.blockIdx, place.threadIdx
-
-    def run(self):
-        try:
-            self.manager._f(*self.args)
-        except BaseException as error:
-            self.error = error
-            self.manager.barrier.abort()
-
-    def syncthreads(self):
-        self.manager.barrier.wait()
+@cache
+def as_generator(function):
+    """The kernel as a generator function, which yields where it waits."""
+    space = function.__globals__
+    if f"waiting_{_CALLED}" not in space and _CALLED in space:
+        text = _source(space[_CALLED].fn).replace(f"def {_CALLED}", f"def waiting_{_CALLED}")
+        exec(compile(text, f"<waiting {_CALLED} {space['__name__']}>", "exec"), space)
+    kept = space.get(function.__name__)
+    text = _source(function) + "    yield\n"
+    exec(compile(text, f"<{function.__name__} {space['__name__']}>", "exec"), space)
+    made, space[function.__name__] = space[function.__name__], kept
+    return made
 
 
 class Blocks(kernel.BlockManager):
     def run(self, grid_point, *args):
         args = [getattr(getattr(arg, "_item", None), "_ary", arg) for arg in args]  # arrays as they are: many times as fast
-        places = [Place(grid_point, point) for point in np.ndindex(*self._block_dim)]
-        if not _waits(self._f):
-            thread = threading.current_thread()
-            for place in places:
-                thread.blockIdx, thread.threadIdx = place.blockIdx, place.threadIdx
-                self._f(*args)
-            return
-        self.barrier = threading.Barrier(len(places))
-        threads = [Thread(self, place, args) for place in places]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        errors = [thread.error for thread in threads if thread.error is not None]
-        real = [error for error in errors if not isinstance(error, threading.BrokenBarrierError)]
-        if errors:
-            raise (real or errors)[0]
+        thread, made = threading.current_thread(), as_generator(self._f)
+        thread.blockIdx = kernel.Dim3(*grid_point)
+        running = [(kernel.Dim3(*point), made(*args)) for point in np.ndindex(*self._block_dim)]
+        while running:
+            going = []
+            for place, generator in running:
+                thread.threadIdx = place
+                if next(generator, self) is not self:
+                    going.append((place, generator))
+            if going and len(going) != len(running):
+                raise RuntimeError(f"{len(running) - len(going)} of {len(running)} threads of {self._f.__name__} do not wait for the others")
+            running = going
 
 
 def quick():
