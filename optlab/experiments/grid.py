@@ -24,6 +24,7 @@ from optlab.experiments.grid_spec import GridSpec
 from optlab.experiments.store import Store
 from optlab.experiments.sweep import Cell, Progress, Runner, engine_fingerprint
 from optlab.expressions import Schedule
+from optlab.nn.trainer import chosen_backend
 from optlab.training.loop import evaluate
 from optlab.training.rates import fitted
 from optlab.training.train import Training, prepare
@@ -101,14 +102,14 @@ class Grid:
 
 def run_grid(
     spec: GridSpec, *, folder: str | os.PathLike[str] | None = None, store: Store | None = None, threads: int | None = None,
-    progress: Progress | None = None,
+    backend: str = "cpu", progress: Progress | None = None,
 ) -> tuple[Grid, Runner]:  # fmt: skip
     """Run every cell of the grid that is not in the store; returns the results, and the runner with its counts.
 
     Interrupted, finished cells are in the store and the cell under way has its checkpoint beside them: the same call goes on.
     """
     images = data_room.get(spec.data, folder=folder, label=spec.label)
-    bench = _Bench(spec, images, store, threads, progress)
+    bench = _Bench(spec, images, store, threads, progress, chosen_backend(backend))
     settings = [Setting(m, r, s, a) for m in spec.models for r in spec.rules for s in spec.schedules for a in spec.rates]
     parameters = {model: bench.parameters(model) for model in spec.models}  # wrong names fail here, before any work
     for setting in settings:
@@ -146,9 +147,11 @@ def _best(entries: Any) -> Entry:
 class _Bench:
     """The images, the store and the runner that cells are made for."""
 
-    def __init__(self, spec: GridSpec, images: ImageData, store: Store | None, threads: int | None, progress: Progress | None) -> None:
+    def __init__(
+        self, spec: GridSpec, images: ImageData, store: Store | None, threads: int | None, progress: Progress | None, backend: str
+    ) -> None:
         self.spec, self.images, self.store, self.threads = spec, images, store, threads
-        self.progress = progress
+        self.progress, self.backend = progress, backend
         self.run = Runner(store, progress)
         kept = max(1, len(images.training) // 10) if spec.validation is None else spec.validation
         used = len(images.training) - kept if spec.training is None else spec.training
@@ -181,7 +184,7 @@ class _Bench:
         return prepare(
             setting.model, data=self.images, rule=setting.rule, schedule=setting.schedule, alpha=setting.alpha, epochs=epochs,
             batch=spec.batch, rng=seed, training=self.sizes["training"], validation=self.sizes["validation"],
-            decay_all=spec.decay_all, dtype=spec.dtype, threads=self.threads, **asked,
+            decay_all=spec.decay_all, dtype=spec.dtype, threads=self.threads, backend=self.backend, **asked,
         )  # fmt: skip
 
     def cell(self, setting: Setting, seed: int, epochs: int, **options: Any) -> Cell:
@@ -193,6 +196,7 @@ class _Bench:
             "data_name": self.images.name, "rule": rule.label(), "rule_fingerprint": rule.fingerprint, "schedule": schedule.label(),
             "schedule_fingerprint": schedule.fingerprint, "alpha": setting.alpha, "epochs": epochs, "batch": spec.batch, "seed": seed,
             "decay_all": spec.decay_all, "dtype": spec.dtype, **self.sizes, **asked,
+            **({} if self.backend == "cpu" else {"backend": self.backend}),
         }  # fmt: skip
         name = f"{setting.model} {setting.label()}, seed {seed}"
 

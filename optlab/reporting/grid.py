@@ -41,7 +41,7 @@ class GridReport:
 def grid(
     spec: GridSpec | dict[str, Any] | str | Path | None = None, *, preset: str = "quick", data_dir: str | os.PathLike[str] | None = None,
     label: str | None = None, out: str | Path = "reports/cifar10", store: str | Path | None = None, threads: int | None = None,
-    progress: Progress | None = None, on_damage: Any = None, command: str = "optlab grid",
+    backend: str = "cpu", progress: Progress | None = None, on_damage: Any = None, command: str = "optlab grid",
 ) -> GridReport:  # fmt: skip
     """Train every setting of a grid (optimizer, learning rate, schedule, model), compare, and write ``out/index.html``.
 
@@ -55,6 +55,8 @@ def grid(
         The folder to write to; where finished cells are kept. An interrupted grid goes on from there, in the middle of a run too.
     threads
         Worker threads (default: all cores); results do not depend on it.
+    backend
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where a device answers.
 
     Raises InputError for a bad spec or bad data, before anything is trained; Interrupted after Ctrl-C.
     """
@@ -63,7 +65,9 @@ def grid(
     if label is not None:
         asked = asked.model_copy(update={"label": label})
     page = Page(Path(out))
-    found, run = run_grid(asked, folder=data_dir, store=Store(store or default_store(), on_damage), threads=threads, progress=progress)
+    found, run = run_grid(
+        asked, folder=data_dir, store=Store(store or default_store(), on_damage), threads=threads, backend=backend, progress=progress
+    )
     findings = _findings(found)
     with style():
         context = {

@@ -1,7 +1,7 @@
 """Numba's simulator with another way to run a block: its own polls a thread of the machine for every thread of the block.
 
-Here a thread is a generator which stops where the kernel waits for its block, so all of a block's threads run in turn up to each wait. Threads
-that do not wait equally often, which on a device may hang, are an error.
+Here a thread is a generator which stops where the kernel waits for its block, so all of a block's threads run in turn up to each wait.
+Threads that do not wait equally often, which on a device may hang, are an error.
 """
 
 import inspect
@@ -49,7 +49,9 @@ class Blocks(kernel.BlockManager):
                 if next(generator, self) is not self:
                     going.append((place, generator))
             if going and len(going) != len(running):
-                raise RuntimeError(f"{len(running) - len(going)} of {len(running)} threads of {self._f.__name__} do not wait for the others")
+                raise RuntimeError(
+                    f"{len(running) - len(going)} of {len(running)} threads of {self._f.__name__} do not wait for the others"
+                )
             running = going
 
 

@@ -67,6 +67,24 @@ class CudaTrainer(Trainer):
         losses, hits = _here(self.network.losses, size), _here(self.network.hits, size)
         return float(losses.sum()) / size, int(hits.sum()), size
 
+    def steps_on(self, before: list[Launch], rates: np.ndarray, size: int) -> np.ndarray:
+        """As many steps as there are learning rates (at most ``WINDOW``), each on the batch of ``size`` that the launches ``before`` write.
+
+        Gives a row for each step: mean loss, right answers, and the Euclidean norms of the gradient, the change of the parameters, and the
+        parameters before it. The host looks at the device once, at the end.
+        """
+        rows = []
+        for rate in rates:
+            rows.append(np.concatenate([scalars for _, scalars in self._numbers(float(rate))]))
+            self.steps += 1
+        self.put_numbers(np.concatenate(rows))
+        launches = [*before, *self.launches("step", size)]
+        for _ in rates:
+            run(launches)
+        found = _here(self.network.record, len(rates) * NOTED).reshape(-1, NOTED).copy()
+        found[:, 2:] = np.sqrt(found[:, 2:])
+        return found
+
     def put_numbers(self, scalars: np.ndarray) -> None:
         """Put the scalars of the next steps (a row each: those of the filters, those of the rest) on the device; the first one is next."""
         network = self.network
