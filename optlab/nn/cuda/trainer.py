@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from optlab.nn.cuda.graph import Replays
 from optlab.nn.cuda.network import NOTED, Launch, Network, run
 from optlab.nn.trainer import Trainer
 
@@ -20,7 +21,7 @@ class CudaTrainer(Trainer):
         self.network = Network(self.model, self.rule.unbound(), self.batch)
         self.layout = self.network.layout
         self._launches: dict[tuple[str, int], list[Launch]] = {}
-        self._written: Any = None
+        self._written, self._replays = False, Replays()
 
     @property
     def parameters(self) -> np.ndarray:
@@ -78,9 +79,8 @@ class CudaTrainer(Trainer):
             rows.append(np.concatenate([scalars for _, scalars in self._numbers(float(rate))]))
             self.steps += 1
         self.put_numbers(np.concatenate(rows))
-        launches = [*before, *self.launches("step", size)]
-        for _ in rates:
-            run(launches)
+        key = (size, *(id(launch) for launch in before))
+        self._replays.run(key, [*before, *self.launches("step", size)], len(rates))
         found = _here(self.network.record, len(rates) * NOTED).reshape(-1, NOTED).copy()
         found[:, 2:] = np.sqrt(found[:, 2:])
         return found
@@ -88,9 +88,9 @@ class CudaTrainer(Trainer):
     def put_numbers(self, scalars: np.ndarray) -> None:
         """Put the scalars of the next steps (a row each: those of the filters, those of the rest) on the device; the first one is next."""
         network = self.network
-        if self._written is None:
-            self._written = np.concatenate(self._constants)
-            _there(network.constants, self._written)
+        if not self._written:
+            _there(network.constants, np.concatenate(self._constants))
+            self._written = True
         _there(network.table, np.asarray(scalars, network.real).ravel())
         _there(network.step, np.zeros(1, np.int64))
 
