@@ -22,10 +22,10 @@ def strip_of(side: int) -> int:
 
 def check_layer(layer: Layer) -> None:
     """Raise UnsupportedError for a convolution that has no CUDA kernel."""
-    if layer.taps not in (1, 3) or (layer.taps == 3 and (layer.outputs % 4 or layer.side % (2 * layer.stride))):
+    if layer.taps not in (1, 3) or (layer.taps == 3 and (layer.outputs % 4 or layer.side % layer.stride)):
         raise UnsupportedError(
-            f"layer {layer.name}: a convolution on CUDA has 3 x 3 taps, output channels in fours and an even side, not {layer.taps} x "
-            f"{layer.taps}, {layer.outputs} and {layer.side}: run it with backend='cpu'"
+            f"layer {layer.name}: a convolution on CUDA has 3 x 3 taps, output channels in fours and a side that its stride divides, "
+            f"not {layer.taps} x {layer.taps}, {layer.outputs} and {layer.side}: run it with backend='cpu'"
         )
 
 
