@@ -29,7 +29,10 @@ def perceptron(norm, dtype="float64"):
 GRADIENTS = (
     {f"resnet {norm}": (narrow_resnet(norm), 2) for norm in NORMS}
     | {f"perceptron {norm}": (perceptron(norm), 6) for norm in NORMS}
-    | {"logistic": (nn.logistic(features=7, classes=5, dtype="float64"), 5), "linear": (nn.linear(features=7, outputs=3, dtype="float64"), 5)}
+    | {
+        "logistic": (nn.logistic(features=7, classes=5, dtype="float64"), 5),
+        "linear": (nn.linear(features=7, outputs=3, dtype="float64"), 5),
+    }
     | {"resnet in float32": (narrow_resnet("batch", "float32"), 2), "perceptron in float32": (perceptron("layer", "float32"), 6)}
 )
 
