@@ -14,7 +14,7 @@ from optlab.data.images import Images
 
 BATCHES = (128, 512)
 IMAGES, RATE = 50_000, 0.05
-PASSES = 14  #: of all activations through memory in a step, about: see NOTES.md
+PASSES = 17  #: of all activations through memory in a step, about: see NOTES.md
 LANES = 128  #: float32 multiply-adds of a multiprocessor and cycle
 
 

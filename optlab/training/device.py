@@ -79,6 +79,7 @@ class CudaLearner(TrainerLearner):
             began = time.monotonic()
             self._feed.at(first + done, epoch)
             found = self.trainer.steps_on([self._feed.launch], rates[done : done + many], feed.batch)
+            found[:, 2:] = np.sqrt(found[:, 2:])
             done += len(found)
             many = min(WINDOW, 2 * many) if time.monotonic() - began < SECONDS else many
             yield found

@@ -4,6 +4,7 @@ NUMBA_ENABLE_CUDASIM=1 python -m tests.cuda.nn_on_simulator OUT.pickle
 """
 
 import pickle
+import signal
 import sys
 from pathlib import Path
 
@@ -49,9 +50,7 @@ def moves():
 
 def interrupted(folder):
     """A run that stops after some steps and goes on from its checkpoint, beside one that does not stop."""
-    import signal
-
-    options = TRAININGS["softmax regression"]
+    options = TRAININGS["softmax regression"] | {"batch": 2}  # nine steps an epoch, of which eight are taken together
     whole = ol.train(**options, backend="cuda")
     told = []
 
@@ -70,6 +69,7 @@ def interrupted(folder):
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a process in the background ignores it
     with quick(), np.errstate(all="ignore"):
         found = {
             "gradients": {name: gradient(name) for name in GRADIENTS}, "steps": {name: steps(name) for name in STEPS}, "moves": moves(),

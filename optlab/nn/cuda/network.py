@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numba import cuda
+from numba.core import config
 
 from optlab.codegen.rules import lowered
+from optlab.errors import InputError
 from optlab.expressions import Rule
 from optlab.nn.cuda import kernels
 from optlab.nn.cuda.shapes import PARTS, Columns, FilterGradient, back_data_of, check_layer, forward_of, products_of
@@ -18,6 +20,9 @@ from optlab.nn.norm_maps import norm_maps
 from optlab.nn.parameters import Layout
 from optlab.symbols import theta
 
+config.CUDA_LOW_OCCUPANCY_WARNINGS = 0  # small layers have few blocks
+
+MOST = 2**31 - 1  #: numbers of a buffer: kernels divide places in 32 bits
 WINDOW = 512  #: steps whose numbers stand on the device at a time
 NOTED = 5  #: numbers that are noted of a step: loss, right answers, squared norms of gradient, change and parameters
 _KEPT = ("first", "same", "down")
@@ -80,6 +85,9 @@ class Network:
     def __init__(self, model: Model, rule: Rule, batch: int) -> None:
         for layer in model.layers:
             check_layer(layer)
+        widest = max(max(layer.side**2 * layer.inputs, layer.side_after**2 * layer.outputs) for layer in model.layers)
+        if batch * widest > MOST:
+            raise InputError(f"batch = {batch} is too large for a device: {model.name} takes at most {MOST // widest}")
         self.model, self.batch, self.real = model, batch, np.dtype(model.dtype)
         self.layout = Layout(model)
         low, size = lowered(rule), self.layout.size

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from optlab.errors import OptlabError
 from optlab.nn.cuda.graph import Replays
 from optlab.nn.cuda.network import NOTED, Launch, Network, run
 from optlab.nn.trainer import Trainer
@@ -18,7 +19,12 @@ class CudaTrainer(Trainer):
     place = "cuda"
 
     def _open(self, threads: int) -> None:
-        self.network = Network(self.model, self.rule.unbound(), self.batch)
+        try:
+            self.network = Network(self.model, self.rule.unbound(), self.batch)
+        except Exception as error:  # the driver's errors are of several types
+            if "OUT_OF_MEMORY" not in str(error):
+                raise
+            raise OptlabError(f"the CUDA device has no room for batches of {self.batch}: take a smaller batch, or backend='cpu'") from None
         self.layout = self.network.layout
         self._launches: dict[tuple[str, int], list[Launch]] = {}
         self._written, self._replays = False, Replays()
@@ -71,8 +77,8 @@ class CudaTrainer(Trainer):
     def steps_on(self, before: list[Launch], rates: np.ndarray, size: int) -> np.ndarray:
         """As many steps as there are learning rates (at most ``WINDOW``), each on the batch of ``size`` that the launches ``before`` write.
 
-        Gives a row for each step: mean loss, right answers, and the Euclidean norms of the gradient, the change of the parameters, and the
-        parameters before it. The host looks at the device once, at the end.
+        Gives a row for each step: mean loss, right answers, and the squared Euclidean norms of the gradient, the change of the parameters,
+        and the parameters before it. The host looks at the device once, at the end.
         """
         rows = []
         for rate in rates:
@@ -81,9 +87,7 @@ class CudaTrainer(Trainer):
         self.put_numbers(np.concatenate(rows))
         key = (size, *(id(launch) for launch in before))
         self._replays.run(key, [*before, *self.launches("step", size)], len(rates))
-        found = _here(self.network.record, len(rates) * NOTED).reshape(-1, NOTED).copy()
-        found[:, 2:] = np.sqrt(found[:, 2:])
-        return found
+        return _here(self.network.record, len(rates) * NOTED).reshape(-1, NOTED)
 
     def put_numbers(self, scalars: np.ndarray) -> None:
         """Put the scalars of the next steps (a row each: those of the filters, those of the rest) on the device; the first one is next."""
