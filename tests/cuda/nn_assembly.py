@@ -36,7 +36,7 @@ MODELS = {
 }
 
 #: float64 arithmetic is for sums over samples, and for what is done once a channel
-SUMMING = re.compile(r"run_give_|sums$|after_|from_running|advance|note|objective")
+SUMMING = re.compile(r"run_give_|: sums|after_|from_running|advance|note|objective")
 
 
 @dataclass
