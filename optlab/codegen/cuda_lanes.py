@@ -18,8 +18,11 @@ _WORD, _HALF = ir.IntType(64), ir.IntType(32)
 
 def multiply_add(x: Any, y: Any, z: Any) -> Any:
     """``x y + z``, rounded once on a device; in Python, where speed counts more than the last bit, twice."""
+    if not (isinstance(z, Vector) or isinstance(x, Vector) or isinstance(y, Vector)):
+        return x * y + z
     vectors = _meet(x, y, z)
-    return _call("fma", *vectors) if vectors else x * y + z
+    assert vectors is not None
+    return _call("fma", *vectors)
 
 
 def wide(x: Any) -> Any:
@@ -47,8 +50,10 @@ def divided(x: Any, by: int) -> tuple[Any, Any]:
 
 def load_side_by_side(array: Any, index: Any, count: int) -> tuple[Any, ...]:
     """``count`` numbers from ``index`` on, which is a multiple of ``count``, read together."""
-    if not isinstance(array, VectorArray) or count == 1:
-        return tuple(load(array, index + k, 1) for k in range(count))
+    if not isinstance(array, VectorArray):
+        return tuple(array[index : index + count])
+    if count == 1:
+        return (load(array, index, 1),)
     out = Vector(array.builder, None, array.kind, count)
     bytes_of = array.kind.bitwidth // 8 * count
     value = array.builder.load(array._place(index, out._type()), align=min(16, bytes_of))
