@@ -38,7 +38,7 @@ GRADIENTS = (
 
 #: name -> (model, rule, batch, images of each step): trained and evaluated on both
 STEPS = {
-    "resnet8": (nn.resnet(8, side=16, dtype="float64"), "momentum", 2, (2,)),
+    "resnet8": (nn.resnet(8, side=16, dtype="float64"), "momentum", 1, (1,)),
     "weight decay": (perceptron("batch"), "adamw(wd=0.1)", 4, (4, 4, 3)),
     "look ahead": (perceptron("rms"), "nesterov", 4, (4, 4)),
     "sums carried": (perceptron("none"), "nadam", 4, (4, 4)),
