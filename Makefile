@@ -62,7 +62,7 @@ peers: $(PEERS) ## hold optlab against other libraries (installs torch, optax, k
 ptx: $(PTX) ## hold the CUDA kernels against the CPU and assemble them; needs no device (installs numba-cuda and ptxas)
 	$(BIN)/python -m pytest -m cuda tests/cuda
 
-gpu: $(GPU) ## test and measure on a CUDA device; writes benchmarks/results/cuda.md
+gpu: $(GPU) ## test and measure ensembles and training on a CUDA device; writes benchmarks/results/cuda.md
 	$(BIN)/python -m pytest -m gpu tests/cuda
 	$(BIN)/python -m benchmarks.cuda
 

@@ -1,4 +1,4 @@
-"""The ensemble engine on a CUDA device beside its own CPU path, CuPy and PyTorch.
+"""The ensemble engine on a CUDA device beside its own CPU path, CuPy and PyTorch; and training (``benchmarks/cuda_training.py``).
 
     python -m benchmarks.cuda [--quick] [--out RESULT.md]
 
@@ -15,6 +15,7 @@ from time import perf_counter
 import numpy as np
 
 import optlab as ol
+from benchmarks import cuda_training
 from benchmarks.workload import BETA1, BETA2, DTYPES, EPS, RATE, Case
 from optlab.codegen.cuda import device_name, reason_without
 
@@ -144,6 +145,7 @@ def main():
             except ImportError as error:
                 cells.append(str(error))
         lines.append(f"| {case.name} | " + " | ".join(cells) + " |")
+    lines += cuda_training.lines(options.quick)
     options.out.write_text("\n".join(lines) + "\n")
     print(f"wrote {options.out}")
     return 0

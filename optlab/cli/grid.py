@@ -27,6 +27,7 @@ def grid(
     ] = None,
     store: StoreOption = None,
     cluster: ClusterOption = None,
+    backend: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where a device answers.")] = "cpu",
     threads: Annotated[
         int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
     ] = None,
@@ -44,11 +45,12 @@ def grid(
         str(spec) if spec else f"--preset {preset}",
         f"--out {out}" if out else "",
         f"--label '{label}'" if label else "",
+        f"--backend {backend}" if backend != "cpu" else "",
     ]
     with progress_bar("grid") as bar:
         result = write_grid(
             spec, preset=preset, data_dir=data_dir, label=label, out=chosen, store=store, cluster=cluster, threads=threads,
-            progress=bar, on_damage=warn,
+            backend=backend, progress=bar, on_damage=warn,
             command=" ".join(filter(None, parts)),
         )  # fmt: skip
     if json:

@@ -42,7 +42,7 @@ class ImageBatches:
             raise InputError(f"batch = {batch} must be from 1 to {len(training)}, the number of training images")
         self.training, self.batch, self.seed, self.augment = training, batch, seed, augment
         self.mean, self.deviation = channel_statistics(training)
-        self._key = stream_key(seed, None)
+        self.key = stream_key(seed, None)
         values = (np.arange(256) / 255 - self.mean[:, None]) / self.deviation[:, None]
         self.table = np.ascontiguousarray(values, dtype)  #: (channels, 256): what each byte becomes
         self.dtype = self.table.dtype
@@ -55,7 +55,7 @@ class ImageBatches:
     def order(self, epoch: int) -> np.ndarray:
         """The rows of one epoch (from 1), in the order in which they are taken."""
         zero = np.uint32(0)
-        return kernels().permutation(len(self.training), zero, np.uint32(epoch), np.uint32(Purpose.PERMUTATION), *self._key)
+        return kernels().permutation(len(self.training), zero, np.uint32(epoch), np.uint32(Purpose.PERMUTATION), *self.key)
 
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches ``first``, ``first + 1``, ... of an epoch (from 1): images, written anew for each batch, and int64 labels."""
@@ -78,4 +78,4 @@ class ImageBatches:
     def _write(self, images: Images, rows: np.ndarray, out: np.ndarray, epoch: int) -> None:
         fill = self.dtype.type(0)  # the mean color, once normalized
         purpose = np.uint32(Purpose.AUGMENTATION)
-        kernels().write_batch(images.pixels, rows, self.table, fill, out[: len(rows)], epoch, PAD, True, purpose, *self._key)
+        kernels().write_batch(images.pixels, rows, self.table, fill, out[: len(rows)], epoch, PAD, True, purpose, *self.key)

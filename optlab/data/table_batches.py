@@ -63,10 +63,14 @@ class TableBatches:
         """Batches in an epoch."""
         return len(self.training[1]) // self.batch
 
+    def order(self, epoch: int) -> np.ndarray:
+        """The training rows of one epoch (from 1), in the order in which they are taken."""
+        count, zero = len(self.training[1]), np.uint32(0)
+        return kernels().permutation(count, zero, np.uint32(epoch), np.uint32(Purpose.PERMUTATION), *self._key)
+
     def epoch(self, epoch: int, first: int = 0) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Batches ``first``, ``first + 1``, ... of an epoch (from 1): features and targets."""
-        count, zero = len(self.training[1]), np.uint32(0)
-        order = kernels().permutation(count, zero, np.uint32(epoch), np.uint32(Purpose.PERMUTATION), *self._key)
+        order = self.order(epoch)
         for place in range(first, self.steps):
             rows = order[place * self.batch : (place + 1) * self.batch]
             yield self.training[0][rows], self.training[1][rows]

@@ -26,6 +26,7 @@ from optlab.experiments.grid_spec import GridSpec
 from optlab.experiments.store import Store
 from optlab.experiments.sweep import Cell, Computer, Progress, Runner, engine_fingerprint
 from optlab.expressions import Schedule
+from optlab.nn.trainer import chosen_backend
 from optlab.training.rates import fitted
 
 BASELINE_RATES = (0.001, 0.003, 0.01)
@@ -101,7 +102,7 @@ class Grid:
 
 def run_grid(
     spec: GridSpec, *, folder: str | os.PathLike[str] | None = None, store: Store | None = None, threads: int | None = None,
-    progress: Progress | None = None, cluster: Computer | None = None,
+    backend: str = "cpu", progress: Progress | None = None, cluster: Computer | None = None,
 ) -> tuple[Grid, Runner]:  # fmt: skip
     """Run every cell of the grid that is not in the store; returns the results, and the runner with its counts.
 
@@ -109,7 +110,7 @@ def run_grid(
     workers of a ``cluster`` read the images from ``folder``, if they have it, or their own ``$OPTLAB_DATA``, and keep no checkpoint.
     """
     images = data_room.get(spec.data, folder=folder, label=spec.label)
-    bench = _Bench(spec, images, folder, store, threads, progress, cluster)
+    bench = _Bench(spec, images, folder, store, threads, progress, cluster, chosen_backend(backend))
     settings = [Setting(model, *point) for model in spec.models for point in spec.points]
     names = list(dict.fromkeys(setting.rule for setting in settings))
     parameters = {model: bench.parameters(model) for model in spec.models}  # wrong names fail here, before any work
@@ -150,9 +151,9 @@ class _Bench:
 
     def __init__(
         self, spec: GridSpec, images: ImageData, folder: str | os.PathLike[str] | None, store: Store | None, threads: int | None,
-        progress: Progress | None, cluster: Computer | None,
+        progress: Progress | None, cluster: Computer | None, backend: str,
     ) -> None:  # fmt: skip
-        self.spec, self.images, self.store, self.threads = spec, images, store, threads
+        self.spec, self.images, self.store, self.threads, self.backend = spec, images, store, threads, backend
         self.source = Source(spec.data, None if folder is None else str(folder), spec.label, images.fingerprint)
         self.progress = progress
         self.run = Runner(store, progress, cluster=cluster)
@@ -186,7 +187,7 @@ class _Bench:
         return {
             "model": setting.model, "rule": rules.get(setting.rule), "schedule": setting.schedule, "alpha": setting.alpha, "epochs": epochs,
             "batch": spec.batch, "rng": seed, "training": self.sizes["training"], "validation": self.sizes["validation"],
-            "decay_all": spec.decay_all, "dtype": spec.dtype, "augment": spec.augment, "probe": spec.probe,
+            "decay_all": spec.decay_all, "dtype": spec.dtype, "augment": spec.augment, "probe": spec.probe, "backend": self.backend,
         } | options  # fmt: skip
 
     def cell(self, setting: Setting, seed: int, epochs: int, **options: Any) -> Cell:
@@ -198,6 +199,7 @@ class _Bench:
             "data_name": self.images.name, "rule": rule.label(), "rule_fingerprint": rule.fingerprint, "schedule": schedule.label(),
             "schedule_fingerprint": schedule.fingerprint, "alpha": setting.alpha, "epochs": epochs, "batch": spec.batch, "seed": seed,
             "decay_all": spec.decay_all, "dtype": spec.dtype, **self.sizes, "augment": asked["augment"], "probe": asked["probe"],
+            **({} if self.backend == "cpu" else {"backend": self.backend}),
         }  # fmt: skip
         name = f"{setting.model} {setting.label()}, seed {seed}"
 

@@ -1,6 +1,6 @@
-"""Models and their training on the CPU, with kernels generated from the definitions.
+"""Models and their training, with kernels generated from the definitions.
 
-How it is built:
+How it is built on the CPU (:mod:`optlab.nn.cuda` says what a CUDA device does instead):
 
 - **One flat buffer** each of parameters, gradients and every state of the rule (:mod:`optlab.nn.parameters`): the optimizer's step is
   the generated update of the rule over vectors of these. Filters come first, norms' parameters behind, so that weight decay takes a

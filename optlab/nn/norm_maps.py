@@ -30,7 +30,8 @@ KINDS = {"batch": "batch_norm", "layer": "layer_norm", "rms": "rms_norm"}  #: th
 class NormMaps:
     """One norm as kernels see it.
 
-    ``groups`` is ``"channels"`` or ``"rows"``. ``lanes`` and ``scalars`` are texts of functions, over vectors and over float64 numbers.
+    ``groups`` is ``"channels"`` or ``"rows"``. ``lanes`` and ``scalars`` are texts of functions, over vectors and over float64 numbers;
+    ``scalar_lanes`` is what ``scalars`` is, written over lanes, for a device's threads.
     """
 
     groups: str
@@ -41,6 +42,7 @@ class NormMaps:
     back_sums: int  #: backward: sums of each channel
     lanes: str
     scalars: str = ""
+    scalar_lanes: str = ""
 
     def source(self, prefix: str) -> str:
         """The functions over lanes, their names behind ``prefix_``."""
@@ -82,7 +84,7 @@ def NORM_given(beta):
 def NORM_backward(sum_0, n, beta):
     return 1.0, 0.0, 0.0, sum_0
 """
-    return NormMaps("channels", ("beta",), (0,), (), 0, 1, lanes, scalars)
+    return NormMaps("channels", ("beta",), (0,), (), 0, 1, lanes, scalars, scalars.replace("@njit\n", ""))
 
 
 def _linear(expression: sp.Expr, *symbols: sp.Symbol) -> list[sp.Expr]:
@@ -97,7 +99,7 @@ def _linear(expression: sp.Expr, *symbols: sp.Symbol) -> list[sp.Expr]:
 
 def _channels(norm: Any, back: Any, named: dict[sp.Symbol, sp.Expr], settings: str) -> NormMaps:
     """A group is a channel of the whole batch: power sums of x forward, sums of the integrands backward; the rest in scalars."""
-    lanes, scalar = LanesPrinter(), Printer()
+    lanes = LanesPrinter()
     parameters, reductions = list(norm.parameters), [left for left, _ in norm.reductions]
     powers = sorted({power for _, h in norm.reductions for (power,) in sp.Poly(sp.expand(h), x).monoms() if power})
     moments = {power: symbol(f"moment_{power}") for power in powers}
@@ -118,22 +120,30 @@ def _channels(norm: Any, back: Any, named: dict[sp.Symbol, sp.Expr], settings: s
     shifted = {power: symbol(f"shifted_{power}") for power in powers}
     whole = [_powers_to_moments((x + pivot) ** power, shifted | {0: count}) for power in powers]
     over_lanes.append(lanes.function("NORM_unshifted", [*shifted.values(), pivot, count], [], whole, "sums of powers of x, from x - pivot"))
-    scalars = [
-        scalar.function(
-            "NORM_finish", [*moments.values(), *parameters], [*found, scale], [*reductions, *forward], "slope, shift of y, xhat"
-        ),
-        scalar.function("NORM_given", [*reductions, *parameters], [scale], forward, "the same of given reductions"),
-        scalar.function(
-            "NORM_backward", [*reductions, *sums, n, *parameters], [scale], [*_linear(slope, dy, x), *gradients], "of dy, of x, the rest"
-        ),
-    ]
-    if new:
-        scalars.append(scalar.function("NORM_running", [*olds, *reductions, n], [], new, "the running values after a batch"))
+
+    def scalars(printer: Printer) -> str:
+        parts = [
+            printer.function(
+                "NORM_finish", [*moments.values(), *parameters], [*found, scale], [*reductions, *forward], "slope, shift of y, xhat"
+            ),
+            printer.function("NORM_given", [*reductions, *parameters], [scale], forward, "the same of given reductions"),
+            printer.function(
+                "NORM_backward",
+                [*reductions, *sums, n, *parameters],
+                [scale],
+                [*_linear(slope, dy, x), *gradients],
+                "of dy, of x, the rest",
+            ),
+        ]
+        if new:
+            parts.append(printer.function("NORM_running", [*olds, *reductions, n], [], new, "the running values after a batch"))
+        return "\n\n".join([settings, printer.helpers(), *parts])
+
     sizes = f'NORM_SUMS, NORM_BACK_SUMS, NORM_GROUPS = {len(powers)}, {len(integrands)}, "channels"\n'
     return NormMaps(
         "channels", tuple(map(str, parameters)), tuple(int(norm.parameters[p]) for p in parameters), tuple(map(str, norm.running)),
         len(powers), len(integrands),
-        "\n\n".join([lanes.helpers(), *map(_as_tuple, over_lanes), sizes]), "\n\n".join([settings, scalar.helpers(), *scalars]),
+        "\n\n".join([lanes.helpers(), *map(_as_tuple, over_lanes), sizes]), scalars(Printer()), scalars(LanesPrinter()),
     )  # fmt: skip
 
 

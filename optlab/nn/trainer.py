@@ -1,4 +1,4 @@
-"""Training steps of a model on the CPU: buffers, the passes over them, and the threads that share their shards."""
+"""Training steps of a model: buffers, the passes over them, and on the CPU the threads that share their shards."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import numpy as np
 from optlab import rules
 from optlab.ensemble.philox import read_seed
 from optlab.ensemble.plans import rule_plan
-from optlab.errors import InputError
+from optlab.ensemble.specs import BACKENDS
+from optlab.errors import InputError, UnknownNameError
 from optlab.expressions import Rule
 from optlab.nn.models import Model
 from optlab.nn.network import Network
@@ -82,6 +83,24 @@ class Team:
         self._begin, self._done, self._helpers, self.threads = [], [], [], 1
 
 
+def chosen_backend(backend: str) -> str:
+    """``"cpu"`` or ``"cuda"``: ``"auto"`` takes CUDA where a device answers. Raises UnknownNameError, MissingDependencyError.
+
+    >>> chosen_backend("cpu")
+    'cpu'
+    """
+    if backend not in BACKENDS:
+        raise UnknownNameError("backend", backend, BACKENDS)
+    if backend == "cpu":
+        return backend
+    from optlab.codegen.cuda import reason_without, require
+
+    if backend == "auto":
+        return "cpu" if reason_without() else "cuda"
+    require()
+    return backend
+
+
 @dataclass(frozen=True)
 class Batch:
     """What a step or an evaluation found: the mean ``loss`` over ``images`` images, and how many were classified right."""
@@ -108,10 +127,13 @@ class Trainer:
         Whether weight decay (a rule's parameter ``wd``) also takes the norms' parameters and the shifts; by default it does not.
     rng
         The seed of the initial weights.
+    backend
+        ``"cpu"``, ``"cuda"`` (see :mod:`optlab.nn.cuda`), or ``"auto"``: CUDA where a device answers. On a device the buffers below are
+        copies on the host, and ``threads`` means nothing.
 
     ``parameters`` is the flat buffer in the model's dtype (see :mod:`optlab.nn.parameters`), ``gradient`` that of the last step,
     ``states`` the rule's states, a row each, ``running`` the norms' running values, ``steps`` the number of steps done.
-    Raises InputError for options out of range.
+    Raises InputError for options out of range, MissingDependencyError where there is no device to train on.
 
     >>> import numpy as np
     >>> from optlab import nn
@@ -123,9 +145,20 @@ class Trainer:
     4
     """
 
+    place = "cpu"  #: where it computes
+
+    def __new__(cls, *args: Any, backend: str = "cpu", **options: Any) -> Trainer:
+        """The trainer of this backend."""
+        if cls is Trainer and chosen_backend(backend) == "cuda":
+            from optlab.nn.cuda.trainer import CudaTrainer
+
+            return super().__new__(CudaTrainer)
+        return super().__new__(cls)
+
     def __init__(
-        self, model: Model, rule: Rule | str, *, batch: int = 128, threads: int | None = None, decay_norms: bool = False, rng: Any = 0
-    ) -> None:
+        self, model: Model, rule: Rule | str, *, batch: int = 128, threads: int | None = None, decay_norms: bool = False, rng: Any = 0,
+        backend: str = "cpu",
+    ) -> None:  # fmt: skip
         if not isinstance(model, Model):
             raise InputError(f"{model!r} is no model: give one such as optlab.nn.resnet20()")
         threads = min(usable_threads(), SHARDS) if threads is None else threads
@@ -134,39 +167,49 @@ class Trainer:
                 raise InputError(f"{name} = {value!r} must be a whole number from 1 to {most}")
         self.model, self.batch = model, batch
         self.rule = rules.get(rule)
-        self.team = Team(threads)
-        weakref.finalize(self, self.team.close)
-        self.network = Network(model, self.rule.unbound(), batch, self.team)
-        self.layout = self.network.layout
+        self._open(threads)
         undecayed = self.rule.with_(wd=0) if not decay_norms and "wd" in map(str, self.rule.parameters) else self.rule
         self._plans = [rule_plan(self.rule), rule_plan(undecayed)]  # of the filters, and of the norms' parameters
         self._constants = [plan.constants.astype(model.dtype) for plan in self._plans]
         self._carried = np.array([plan.facts["carried"] for plan in self._plans], np.float64)
         self.steps = 0
-        self.layout.start(self.parameters, read_seed(rng))
-        self.layout.start_running(self.running)
-        for row, value in zip(self.states, self._plans[0].initial, strict=True):
+        start = self.state()
+        self.layout.start(start["parameters"], read_seed(rng))
+        self.layout.start_running(start["running"])
+        for row, value in zip(start["states"], self._plans[0].initial, strict=True):
             row[:] = value
+        self._write(start)
+
+    def _open(self, threads: int) -> None:
+        """Make the buffers, and what computes on them."""
+        self.team = Team(threads)
+        weakref.finalize(self, self.team.close)
+        self.network: Any = Network(self.model, self.rule.unbound(), self.batch, self.team)
+        self.layout = self.network.layout
 
     @property
     def parameters(self) -> np.ndarray:
         """The flat buffer of parameters; writing to it changes the model."""
-        return self.network.state[: self.layout.size]
+        found: np.ndarray = self.network.state[: self.layout.size]
+        return found
 
     @property
     def states(self) -> np.ndarray:
         """The rule's states, shape (states, parameters)."""
-        return self.network.state.reshape(-1, self.layout.size)[1:]
+        found: np.ndarray = self.network.state.reshape(-1, self.layout.size)[1:]
+        return found
 
     @property
     def gradient(self) -> np.ndarray:
         """Of the mean loss of the last step's batch, by every parameter."""
-        return self.network.gradient
+        found: np.ndarray = self.network.gradient
+        return found
 
     @property
     def running(self) -> np.ndarray:
         """The norms' running values, flat, float64."""
-        return self.network.running
+        found: np.ndarray = self.network.running
+        return found
 
     def named(self) -> dict[str, np.ndarray]:
         """Views of the parameters by name, such as ``stem.weight`` of shape (taps, taps, inputs, outputs)."""
@@ -181,11 +224,18 @@ class Trainer:
         images, labels = self._read(images, labels)
         if not rate >= 0:
             raise InputError(f"rate = {rate!r} must be a number of at least 0")
-        numbers = self._numbers(float(rate))
-        found = self.network.gradients(images, labels, numbers)
-        self.network.advance(numbers)
+        found = self._step(images, labels, self._numbers(float(rate)))
         self.steps += 1
         return Batch(*found)
+
+    def _step(self, images: np.ndarray, labels: np.ndarray, numbers: Any) -> tuple[float, int, int]:
+        found: tuple[float, int, int] = self.network.gradients(images, labels, numbers)
+        self.network.advance(numbers)
+        return found
+
+    def _losses(self, images: np.ndarray, labels: np.ndarray) -> tuple[float, int, int]:
+        found: tuple[float, int, int] = self.network.losses(images, labels)
+        return found
 
     def evaluate(self, images: np.ndarray, labels: np.ndarray) -> Batch:
         """Loss and accuracy of any number of images with running values in the norms; nothing changes."""
@@ -193,7 +243,7 @@ class Trainer:
             raise InputError("there are no images to evaluate: give at least one")
         loss, correct = 0.0, 0
         for start in range(0, len(images), self.batch):
-            part = self.network.losses(*self._read(images[start : start + self.batch], labels[start : start + self.batch]))
+            part = self._losses(*self._read(images[start : start + self.batch], labels[start : start + self.batch]))
             loss, correct = loss + part[0] * part[2], correct + part[1]
         return Batch(loss / len(images), correct, len(images))
 
@@ -214,9 +264,12 @@ class Trainer:
                 raise InputError(
                     f"the state's {name!r} is {found}, not {value.dtype} of shape {value.shape}: it is of another model or rule"
                 )
-        self.parameters[:], self.running[:], self._carried[:] = state["parameters"], state["running"], state["carried"]
-        self.states[:] = state["states"]
-        self.steps = int(state["steps"])
+        self._write(state)
+        self._carried[:], self.steps = state["carried"], int(state["steps"])
+
+    def _write(self, state: Mapping[str, np.ndarray]) -> None:
+        """Put parameters, the rule's states and running values into the buffers."""
+        self.parameters[:], self.states[:], self.running[:] = state["parameters"], state["states"], state["running"]
 
     def close(self) -> None:
         """End the threads; the trainer takes no more steps."""

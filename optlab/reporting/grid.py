@@ -41,7 +41,7 @@ class GridReport:
 def grid(
     spec: GridSpec | dict[str, Any] | str | Path | None = None, *, preset: str = "quick", data_dir: str | os.PathLike[str] | None = None,
     label: str | None = None, out: str | Path = "reports/cifar10", store: str | Path | None = None, threads: int | None = None,
-    cluster: str | None = None, progress: Progress | None = None, on_damage: Any = None, command: str = "optlab grid",
+    cluster: str | None = None, backend: str = "cpu", progress: Progress | None = None, on_damage: Any = None, command: str = "optlab grid",
 ) -> GridReport:  # fmt: skip
     """Train every setting of a grid (optimizer, learning rate, schedule, model), compare, and write ``out/index.html``.
 
@@ -58,6 +58,8 @@ def grid(
     cluster
         The address of a Dask scheduler (``tcp://host:8786``) whose workers train; they find the images in ``data_dir`` or their own
         ``$OPTLAB_DATA``.
+    backend
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where a device answers.
 
     Raises InputError for a bad spec or bad data, before anything is trained; Interrupted after Ctrl-C.
     """
@@ -68,7 +70,7 @@ def grid(
     page = Page(Path(out))
     kept = Store(store or default_store(), on_damage)
     with connected(cluster) as machines:
-        found, run = run_grid(asked, folder=data_dir, store=kept, threads=threads, progress=progress, cluster=machines)
+        found, run = run_grid(asked, folder=data_dir, store=kept, threads=threads, backend=backend, progress=progress, cluster=machines)
     findings = _findings(found)
     with style():
         context = {

@@ -10,7 +10,12 @@ State = dict[str, np.ndarray]
 
 
 class Learner(Protocol):
-    """A model, its optimizer and their state. Equal states and equal inputs give equal bits, for any number of threads."""
+    """A model, its optimizer and their state. Equal states and equal inputs give equal bits, for any number of threads.
+
+    A learner may also have ``steps(feed, epoch, first, rates)``, which takes the steps of an epoch from batch ``first`` on, one for each
+    learning rate, and yields arrays with a row for each step done: loss, right answers, Euclidean norms of the gradient, of the parameters'
+    change and of the parameters before it.
+    """
 
     @property
     def parameters(self) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -72,21 +72,18 @@ class Loop:
 
     def _epoch(self, progress: Progress, interrupts: Interrupts) -> None:
         """Steps to the end of the epoch under way, or until interrupted or diverged."""
-        feed, learner = self.task.feed, self.learner
+        feed = self.task.feed
         began, number = time.monotonic(), progress.epoch
         base, total = (number - 1) * feed.steps, self.epochs * feed.steps
         label = self._label(progress)
-        for inputs, targets in feed.epoch(number, progress.step):
-            before = learner.parameters.copy()
-            loss, correct = learner.step(inputs, targets, float(self.rates[base + progress.step]))
-            with np.errstate(over="ignore", invalid="ignore"):
-                change, size = norm(learner.parameters - before), norm(before)
-            if not (math.isfinite(loss) and math.isfinite(change)):
-                progress.diverged_at = base + progress.step
-                progress.seconds[number - 1] += time.monotonic() - began
-                return
-            progress.sums += (loss, correct, norm(learner.gradient), change / size if size else math.nan)
-            progress.step += 1
+        for found in self._steps(number, progress.step):
+            for loss, correct, gradient, change, size in found.tolist():
+                if not (math.isfinite(loss) and math.isfinite(change)):
+                    progress.diverged_at = base + progress.step
+                    progress.seconds[number - 1] += time.monotonic() - began
+                    return
+                progress.sums += (loss, correct, gradient, change / size if size else math.nan)
+                progress.step += 1
             if self.tell:
                 self.tell(base + progress.step, total, label)
             if interrupts.asked:
@@ -97,6 +94,21 @@ class Loop:
         progress.seconds[number - 1] += time.monotonic() - began
         progress.epoch, progress.step, progress.sums = number + 1, 0, np.zeros_like(progress.sums)
         self._save_after(EPOCH_SECONDS, progress)
+
+    def _steps(self, number: int, first: int) -> Iterator[np.ndarray]:
+        """The steps of an epoch from the given one on, a row each of what is measured: one at a time, or as the learner groups them."""
+        feed, learner = self.task.feed, self.learner
+        rates = self.rates[(number - 1) * feed.steps + first : number * feed.steps]
+        grouped = getattr(learner, "steps", None)
+        if grouped is not None:
+            yield from grouped(feed, number, first, rates)
+            return
+        for (inputs, targets), rate in zip(feed.epoch(number, first), rates, strict=True):
+            before = learner.parameters.copy()
+            loss, correct = learner.step(inputs, targets, float(rate))
+            with np.errstate(over="ignore", invalid="ignore"):
+                change = norm(learner.parameters - before)
+            yield np.array([[loss, correct, norm(learner.gradient), change, norm(before)]])
 
     def _measure(self, progress: Progress) -> None:
         """What there is to say after an epoch; the weights are kept if they are the best so far."""

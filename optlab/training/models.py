@@ -118,9 +118,9 @@ class TrainerLearner:
 
 
 def make_learner(
-    model: Any, rule: Rule, task: Task, *, batch: int, seed: int, dtype: str, threads: int | None, decay_all: bool
+    model: Any, rule: Rule, task: Task, *, batch: int, seed: int, dtype: str, threads: int | None, decay_all: bool, backend: str = "cpu"
 ) -> tuple[TrainerLearner, str]:
-    """The learner of a model on a task under a rule, and the text that names the model in results."""
+    """The learner of a model on a task under a rule on ``"cpu"`` or ``"cuda"``, and the text that names the model in results."""
     from optlab.nn.models import Model
     from optlab.nn.trainer import Trainer
 
@@ -133,8 +133,15 @@ def make_learner(
         raise InputError(f"model {built.name} learns {wanted}, and {task.name} has {len(task.classes) or 'no'} classes")
     if built.dtype != dtype:
         raise InputError(f"model {built.name} is {built.dtype}, and dtype = {dtype} is asked for: make them agree")
-    trainer = Trainer(built, rule, batch=batch, threads=threads, decay_norms=decay_all, rng=seed)
-    return TrainerLearner(trainer), model if isinstance(model, str) else built.name
+    trainer = Trainer(built, rule, batch=batch, threads=threads, decay_norms=decay_all, rng=seed, backend=backend)
+    name = model if isinstance(model, str) else built.name
+    if trainer.place == "cpu":
+        return TrainerLearner(trainer), name
+    from optlab.nn.cuda.trainer import CudaTrainer
+    from optlab.training.device import CudaLearner
+
+    assert isinstance(trainer, CudaTrainer)
+    return CudaLearner(trainer), name
 
 
 __all__ = ["NAMES", "RESNETS", "TrainerLearner", "build_model", "make_learner", "reads_classes"]

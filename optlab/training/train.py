@@ -12,6 +12,7 @@ import numpy as np
 
 from optlab import rules
 from optlab._version import __version__
+from optlab.codegen.cuda import device_name
 from optlab.data.table_batches import TableBatches
 from optlab.data.tables import INTERCEPT
 from optlab.ensemble.philox import read_seed
@@ -19,6 +20,7 @@ from optlab.ensemble.plans import schedule_plan
 from optlab.ensemble.specs import canonical_json
 from optlab.errors import UnknownNameError
 from optlab.expressions import Rule, Schedule
+from optlab.nn.trainer import chosen_backend
 from optlab.objectives import whole
 from optlab.training.checkpoint import Checkpoint
 from optlab.training.loop import Loop, Tell, evaluate
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 DTYPES = ("float32", "float64")
-BACKENDS = ("cpu",)
 
 
 @dataclass
@@ -84,7 +85,9 @@ class Training:
         steps = feed.steps
         outcome = "finished" if progress.epoch > progress.epochs else f"interrupted in epoch {progress.epoch}"
         outcome = f"diverged at step {progress.diverged_at}" if progress.diverged_at >= 0 else outcome
+        place = {"backend": "cpu"} if self.learner.trainer.place == "cpu" else {"device": device_name()}
         attributes = {"Conventions": "CF-1.11", "source": f"optlab {__version__}", "spec": canonical_json(self.spec), "outcome": outcome,
+                      **place,
                       **{key: value for key, value in self.spec.items() if isinstance(value, (str, int, float))},
                       "steps_per_epoch": steps, **{f"{key}_samples": size for key, size in self.task.sizes.items()},
                       "elapsed": round(float(progress.seconds.sum()), 3)}  # fmt: skip
@@ -101,8 +104,7 @@ def prepare(
     progress: Tell | None = None, task: Task | None = None,
 ) -> Training:  # fmt: skip
     """Check a request and set it up, without training; see :func:`train`. ``task`` shares data that were read before."""
-    if backend not in BACKENDS:
-        raise UnknownNameError("backend", backend, BACKENDS)
+    place = chosen_backend(backend)
     if dtype not in DTYPES:
         raise UnknownNameError("dtype", dtype, DTYPES)
     epochs, batch, probe, seed = whole(epochs, "epochs"), whole(batch, "batch"), whole(probe, "probe", low=0), read_seed(rng)
@@ -120,7 +122,7 @@ def prepare(
     planned = fitted(schedule, steps=epochs * task.feed.steps, alpha=alpha, warmup=warmup)
     rates = schedule_plan(planned).rates(epochs * task.feed.steps)
     learner, described = make_learner(
-        model, chosen, task, batch=task.feed.batch, seed=seed, dtype=dtype, threads=threads, decay_all=decay_all
+        model, chosen, task, batch=task.feed.batch, seed=seed, dtype=dtype, threads=threads, decay_all=decay_all, backend=place
     )  # fmt: skip
     spec = {
         "model": described, "data": task.name, "data_fingerprint": task.fingerprint, "rule": chosen.label(),
@@ -128,6 +130,8 @@ def prepare(
         "epochs": epochs, "batch": task.feed.batch, "seed": seed, "dtype": dtype, "probe": probe, "decay_all": int(decay_all),
         "training": task.sizes["training"], "validation": task.sizes["validation"], "augment": int(augment),
     }  # fmt: skip
+    if place != "cpu":  # its numbers differ by rounding
+        spec["backend"] = place
     kept = Checkpoint(Path(checkpoint), spec) if checkpoint is not None else None
     return Training(spec, task, learner, Loop(learner, task, rates, epochs, probe, kept, progress))
 
@@ -187,6 +191,8 @@ def train(model: Any = "resnet20", *, resume: bool = False, test: bool = True, *
         Images to train on (default: all that are left) and to validate on (default: a tenth; of a table's rows a fifth).
     augment
         Random crops and mirror images.
+    backend
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where a device answers. The two differ by rounding; on one device, same seed, same bits.
     decay_all
         Let a rule's weight decay act on norms and biases too.
     probe
@@ -211,6 +217,8 @@ def train(model: Any = "resnet20", *, resume: bool = False, test: bool = True, *
     ------
     InputError
         Something asked for cannot be done; one line says what and how to mend it.
+    MissingDependencyError
+        ``backend="cuda"`` where there is no device or no numba-cuda.
     Interrupted
         Ctrl-C; with a checkpoint, what was done is kept.
 

@@ -63,10 +63,8 @@ def ptxas():
     return next(Path(folder) / "bin" / "ptxas" for folder in nvidia.cu13.__path__ if (Path(folder) / "bin" / "ptxas").exists())
 
 
-def assemble(name, architecture):
-    """Compile and assemble one kernel."""
-    rule, problem, options = KERNELS[name]
-    kernel, kinds = launch_of(rule, problem, **{"schedule": 0.1, "steps": 3, "trajectories": 64, "record": [0, 3], **options})
+def assembled(kernel, kinds, architecture):
+    """The PTX of a kernel for arguments of these types, what ptxas says of it, and the time it took."""
     began = time.process_time()
     capability = (int(architecture[3:-1]), int(architecture[-1]))
     text, _ = cuda.compile(kernel.py_func, types.void(*kinds), device=False, abi="numba", cc=capability)
@@ -76,7 +74,19 @@ def assemble(name, architecture):
         said = subprocess.run(
             [ptxas(), f"-arch={architecture}", "-v", "-o", out, source], capture_output=True, text=True, check=True
         ).stderr
-        seconds = time.process_time() - began
+    return text, said, time.process_time() - began
+
+
+def counted(text, pattern):
+    """How many operations of the PTX match."""
+    return sum(n for op, n in operations(text).items() if re.fullmatch(pattern, op))
+
+
+def assemble(name, architecture):
+    """Compile and assemble one kernel."""
+    rule, problem, options = KERNELS[name]
+    kernel, kinds = launch_of(rule, problem, **{"schedule": 0.1, "steps": 3, "trajectories": 64, "record": [0, 3], **options})
+    text, said, seconds = assembled(kernel, kinds, architecture)
     numbers = {
         "registers": r"Used (\d+) registers", "stack": r"(\d+) bytes stack frame", "shared": r"(\d+) bytes smem",
     }  # fmt: skip

@@ -9,7 +9,7 @@ import xarray as xr
 import optlab as ol
 import optlab.data as data
 from optlab.ensemble.netcdf import from_netcdf, to_netcdf
-from optlab.errors import InputError, Interrupted, UnknownNameError
+from optlab.errors import InputError, Interrupted, MissingDependencyError, UnknownNameError
 from optlab.training.train import prepare
 
 RNG = np.random.default_rng(0)
@@ -138,7 +138,7 @@ def test_seeds_and_rules_are_other_runs():
         ("linear", {"data": (X, Y), "batch": 0}, "batch"),
         ("linear", {"data": (X, Y), "rng": -1}, "no seed"),
         ("linear", {"data": (X, Y), "dtype": "float16"}, "dtype"),
-        ("linear", {"data": (X, Y), "backend": "cuda"}, "backend"),
+        ("linear", {"data": (X, Y), "backend": "gpu"}, "unknown backend 'gpu'"),
         ("linear", {"data": (X, Y), "alpha": -1}, "peak = -1 is out of range"),
         ("linear", {"data": (X, Y), "schedule": "cosine"}, "give alpha"),
         ("linear", {"data": (X, Y), "rule": "adm", "alpha": 0.1}, "did you mean 'adam'"),
@@ -152,3 +152,13 @@ def test_requests_that_cannot_be_met_are_one_line(model, options, says):
         ol.train(model, **options)
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_without_a_device_one_line_says_so(monkeypatch):
+    import optlab.codegen.cuda as codegen
+
+    monkeypatch.setattr(codegen, "reason_without", lambda: "no NVIDIA driver answers")
+    with pytest.raises(MissingDependencyError) as caught:
+        ol.train("linear", data=(X, Y), backend="cuda", **LINE)
+    assert str(caught.value) == "backend 'cuda': no NVIDIA driver answers"
+    assert ol.train("linear", data=(X, Y), epochs=1, backend="auto", **LINE).attrs["backend"] == "cpu"
