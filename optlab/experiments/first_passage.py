@@ -38,7 +38,9 @@ SEARCH_RUNS = 64
 SPACING = 1.025  #: between the steps at which a mean loss is looked at
 REACHED = "reached"
 FIRST, GROWTH = 256, 4  #: budgets of the scan: steps of the first, and how many times longer the next
-SCAN = tuple(float(f"{x:.4g}") for x in 10 ** np.arange(0.75, -5.01, -0.5))  #: learning rates scanned, in units of 1/L or absolute
+SCAN = tuple(
+    float(f"{x:.4g}") for x in 10 ** np.arange(0.75, -5.01, -0.5)
+)  #: learning rates scanned, in units of 1/L, or down from the way to go
 FINE = (2**0.5, 2**0.25)  #: ratios by which the compass search changes the learning rate; memories 1/(1 - beta) by their squares
 
 
@@ -130,7 +132,7 @@ class Course:
         tried, best, steps = 0, None, math.inf
         for start in self._starts():
             for budget in self._budgets():
-                rates = [_short(rate * self.unit) for rate in SCAN]
+                rates = self.scan
                 best, steps, count = self._better(best, steps, start, rates, min(budget, steps))
                 tried += count
                 if steps <= budget:
@@ -163,9 +165,12 @@ class Course:
         return best, least, len(rates)
 
     @property
-    def unit(self) -> float:
-        """Learning rates of linear rules are in units of 1/L; adaptive steps are about the learning rate itself."""
-        return 1 / max(self.problem.spectrum) if is_linear(self.rule) else 1.0
+    def scan(self) -> list[float]:
+        """Learning rates to begin with: of linear rules in units of 1/L. Adaptive steps are about the rate itself: up to the way to go."""
+        if is_linear(self.rule):
+            return [_short(rate / max(self.problem.spectrum)) for rate in SCAN]
+        way = max(1.0, *map(abs, self.problem.start.point))
+        return [_short(SCAN[0] * way * 10 ** (-k / 2)) for k in range(len(SCAN) + round(2 * math.log10(way)))]
 
     def _budgets(self) -> Iterator[int]:
         budget = FIRST

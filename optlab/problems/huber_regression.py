@@ -49,8 +49,8 @@ def huber_regression(
     Raises InputError for ragged rows, lengths that differ, numbers that are not finite, or a width that is not positive.
 
     >>> problem = huber_regression([[1.0, 1.0], [2.0, 1.0]], [3.0, 50.0], width=2)
-    >>> problem.n, problem.expressions()["loss"].subs({"z": 0, "y": 50})
-    (2, 98)
+    >>> problem.n, problem.dim, problem.is_quadratic
+    (2, 2, False)
     """
     flat, read, dim = table(rows, targets, "Huber's regression")
     turn = real(width, "width", low=0, strict=True)
