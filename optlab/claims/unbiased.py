@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
-from optlab import problems, rules
 from optlab.claims.intervals import normal_half_width
 from optlab.claims.record import Claim, Findings, Measured, Part, Setting
-from optlab.claims.tables import FEATURES, ROWS, START, drawn_table, row_gradients
+from optlab.claims.tables import FEATURES, ROWS, SAMPLINGS, START, drawn_table, row_gradients, single_steps
 from optlab.experiments.experiment import Run
-from optlab.experiments.sweep import simulation_cell
 
 BATCHES = (1, 16, 64)
 SIZES = {"quick": 1_000_000, "full": 10_000_000}
@@ -23,32 +19,17 @@ def measure(setting: Setting, run: Run) -> Findings:
     """One step of SGD with learning rate 1 moves by minus the gradient: its mean over runs is looked at."""
     features, targets = drawn_table(setting.seed)
     full, runs = row_gradients(features, targets).mean(0), setting.pick(SIZES)
-    kinds = ("replacement", "subset")
-    cells = []
-    for sampling in kinds:
-        problem = problems.least_squares(features, targets, sampling=sampling, theta0=list(START))
-        for batch in BATCHES:
-            name = f"claim 1: {sampling}, batch {batch}"
-            options: dict[str, Any] = {
-                "schedule": 1.0,
-                "steps": 1,
-                "record": [1],
-                "trajectories": runs,
-                "batch": batch,
-                "rng": setting.seed,
-            }
-            cells.append(simulation_cell(name, rules.get("sgd"), problem, **options))
-    found = run(cells)
+    found = single_steps(run, BATCHES, runs, setting.seed)
     moved = np.array([np.array(START) - one.theta_mean.values[-1] for one in found])  # the mean mini-batch gradient
     deviation = np.sqrt([one.theta_variance.values[-1] for one in found])
-    bias = ((moved - full) / deviation).reshape(len(kinds), len(BATCHES), FEATURES)
+    bias = ((moved - full) / deviation).reshape(len(SAMPLINGS), len(BATCHES), FEATURES)
     half = normal_half_width(len(BATCHES) * FEATURES) / np.sqrt(runs)
-    numbers = {kind: Measured.around(float(bias[k].flat[np.abs(bias[k]).argmax()]), half) for k, kind in enumerate(kinds)}
+    numbers = {kind: Measured.around(float(bias[k].flat[np.abs(bias[k]).argmax()]), half) for k, kind in enumerate(SAMPLINGS)}
     numbers["epoch"] = epoch_bias(row_gradients(features, targets), BATCHES[-1], setting.seed)
     data = xr.Dataset(
         {"bias": (("sampling", "batch", "coordinate"), bias, {"long_name": "bias over the deviation of one mini-batch gradient"}),
          "half_width": ((), half, {"long_name": "of the interval of each"})},
-        {"sampling": list(kinds), "batch": list(BATCHES), "coordinate": np.arange(FEATURES)},
+        {"sampling": list(SAMPLINGS), "batch": list(BATCHES), "coordinate": np.arange(FEATURES)},
     )  # fmt: skip
     return Findings(numbers, data, (f"{runs:,} mini-batches of each kind, {ROWS} rows.",))
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 
-from optlab import problems, rules
 from optlab.claims.intervals import variance_ratio
 from optlab.claims.record import Claim, Findings, Measured, Part, Setting
-from optlab.claims.tables import FEATURES, ROWS, START, drawn_table, row_gradients
+from optlab.claims.tables import FEATURES, ROWS, SAMPLINGS, drawn_table, row_gradients, single_steps
 from optlab.experiments.experiment import Run
-from optlab.experiments.sweep import simulation_cell
 
 BATCHES = (1, 4, 16, 64, 128)
 SIZES = {"quick": 200_000, "full": 2_000_000}
@@ -26,26 +22,12 @@ def measure(setting: Setting, run: Run) -> Findings:
     gradients, runs = row_gradients(features, targets), setting.pick(SIZES)
     centered = gradients - gradients.mean(0)
     sigma2 = float((centered**2).sum(1).mean())  # divisor n, trace over the coordinates
-    kinds = ("replacement", "subset")
-    cells = []
-    for sampling in kinds:
-        problem = problems.least_squares(features, targets, sampling=sampling, theta0=list(START))
-        for batch in BATCHES:
-            options: dict[str, Any] = {
-                "schedule": 1.0,
-                "steps": 1,
-                "record": [1],
-                "trajectories": runs,
-                "batch": batch,
-                "rng": setting.seed,
-            }
-            cells.append(simulation_cell(f"claim 2: {sampling}, batch {batch}", rules.get("sgd"), problem, **options))
-    found = run(cells)
-    variance = np.array([float(one.theta_variance.values[-1].sum()) for one in found]).reshape(len(kinds), len(BATCHES))
+    found = single_steps(run, BATCHES, runs, setting.seed)
+    variance = np.array([float(one.theta_variance.values[-1].sum()) for one in found]).reshape(len(SAMPLINGS), len(BATCHES))
     # the trace of one row has the largest kurtosis; a mean of rows comes closer to a normal law's
     kurtosis = float((((centered**2).sum(1)) ** 2).mean() / sigma2**2) + 1.0
     ratios = [[variance_ratio(variance[k, j], max(kurtosis, 3.0), runs, sigma2 / batch, len(BATCHES)) for j, batch in enumerate(BATCHES)]
-              for k in range(len(kinds))]  # fmt: skip
+              for k in range(len(SAMPLINGS))]  # fmt: skip
     numbers = {
         "replacement": _furthest(ratios[0]),
         "subset_small": ratios[1][BATCHES.index(4)],
@@ -55,7 +37,7 @@ def measure(setting: Setting, run: Run) -> Findings:
         {"ratio": (("sampling", "batch", "end"), [[[r.value, r.low, r.high] for r in row] for row in ratios],
                    {"long_name": "variance of the mini-batch gradient times |B| over sigma^2"}),
          "subset_law": ("batch", [(ROWS - b) / (ROWS - 1) for b in BATCHES], {"long_name": "(n - B)/(n - 1)"})},
-        {"sampling": list(kinds), "batch": list(BATCHES), "end": ["value", "low", "high"]},
+        {"sampling": list(SAMPLINGS), "batch": list(BATCHES), "end": ["value", "low", "high"]},
     )  # fmt: skip
     return Findings(numbers, data, (f"{runs:,} mini-batches of each kind, {ROWS} rows, {FEATURES} coordinates.",))
 

@@ -6,6 +6,7 @@ A file of :mod:`optlab.experiments.questions` holds one: ``EXPERIMENT``. It is a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,7 +134,5 @@ class Experiment(Generic[S]):
 
 def spec_of(result: xr.Dataset) -> dict[str, Any]:
     """The spec that a result was made with, as a dict."""
-    import json
-
     held: dict[str, Any] = json.loads(result.attrs["spec"])
     return held
