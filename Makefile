@@ -7,9 +7,10 @@ DEV := $(VENV)/.dev
 PEERS := $(VENV)/.peers
 PTX := $(VENV)/.ptx
 GPU := $(VENV)/.gpu
+DOCS := $(VENV)/.docs
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help report theory rosetta bench test peers ptx gpu lint format doctor clean
+.PHONY: help report theory rosetta docs bench test peers browser ptx gpu lint format doctor clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -37,6 +38,10 @@ $(GPU): $(DEV) pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev,cuda13]'
 	@touch $@
 
+$(DOCS): $(RUN) pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	@touch $@
+
 report: $(RUN) ## derive, simulate and verify; writes reports/convergence/index.html
 	$(BIN)/optlab report
 
@@ -45,6 +50,9 @@ theory: $(RUN) ## derive everything; writes reports/theory/index.html
 
 rosetta: $(RUN) ## what torch, optax and keras have in common; writes reports/rosetta/index.html
 	$(BIN)/optlab rosetta --report
+
+docs: $(DOCS) ## tutorial, how-tos, a page for every definition, gallery, API; writes docs/_build/html/index.html
+	MPLBACKEND=agg $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 
 bench: $(PEERS) ## measure beside the peers; writes benchmarks/results/
 	$(BIN)/python -m benchmarks.derivations
@@ -58,6 +66,9 @@ test: $(DEV) ## run the whole test suite, doctests included
 
 peers: $(PEERS) ## hold optlab against other libraries (installs torch, optax, keras and PEPit)
 	$(BIN)/python -m pytest -m peers -n 2
+
+browser: $(DEV) docs ## look at reports and documentation in headless Chromium, which has to be on the path
+	$(BIN)/python -m pytest -m browser tests/reporting
 
 ptx: $(PTX) ## hold the CUDA kernels against the CPU and assemble them; needs no device (installs numba-cuda and ptxas)
 	$(BIN)/python -m pytest -m cuda tests/cuda
@@ -80,5 +91,5 @@ doctor: $(RUN) ## say what this machine has and what is missing
 	$(BIN)/optlab doctor
 
 clean: ## remove what was set up and computed here (reports stay)
-	rm -rf $(VENV) .optlab build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .optlab build dist docs/_build docs/gallery docs/reference *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -20,10 +20,12 @@ from optlab.errors import CheckFailed
 from optlab.expressions import Rule, Schedule, text
 from optlab.reporting import derivation
 from optlab.reporting.derivation import Part
+from optlab.reporting.explorer import panel
 from optlab.reporting.figures.minimax import draw_landscapes, draw_rates
 from optlab.reporting.html import greek, number, table, verdict
 from optlab.reporting.mathml import equations, mathml
 from optlab.reporting.page import Page, versions
+from optlab.reporting.parts import part_view
 from optlab.reporting.style import color_of, new_figure, style
 from optlab.verify.slack import Slack, measure_slack
 
@@ -98,6 +100,7 @@ def theory(
             "tuning": _tuning_table(tuned),
             "landscapes": _landscapes(page, linear),
             "rates": _rates(page, linear),
+            "explorer": panel(),
             "groups": [
                 _group("linear", "Linear rules", LINEAR, [card(rule) for rule in linear]),
                 _group("adaptive", "Adaptive rules", ADAPTIVE, [card(rule) for rule in chosen if rule not in linear]),
@@ -141,27 +144,12 @@ def _card(
     color: str = "#7F7F7F",
 ) -> dict[str, Any]:
     """What the template shows of one definition; ``open_parts`` are shown at once, the others on demand."""
-    shown = [_part(part, part.name in open_parts) for part in parts]
+    shown = [part_view(part, part.name in open_parts) for part in parts]
     return {"name": name, "summary": summary, "equations": equations, "reference": reference, "color": color, "parts": shown}
 
 
 def _schedule_card(schedule: Schedule) -> dict[str, Any]:
     return _card(schedule.name, schedule.summary, schedule.reference, derivation.schedule_parts(schedule), open_parts=["schedule"])
-
-
-def _part(part: Part, is_open: bool) -> dict[str, Any]:
-    rows = Markup("").join(
-        Markup('<tr><td class="what">{}<br><span class="soft">{}</span></td><td>{}</td><td class="how">{}{}</td></tr>').format(
-            line.label, greek(line.about), Markup(mathml(line.expression)), line.status, f": {line.how}" if line.how else ""
-        )
-        for line in part.lines
-    )
-    body = (
-        Markup('<div class="scroll" tabindex="0"><table class="formulas"><tbody>{}</tbody></table></div>').format(rows)
-        if part.lines
-        else ""
-    )
-    return {"title": greek(part.title), "table": body, "notes": [greek(note) for note in part.notes], "open": is_open}
 
 
 def _tuning_table(tuned: dict[str, Optimal]) -> Markup:

@@ -1,0 +1,86 @@
+"""Pages in a real browser: no error, no request to anywhere, every formula and figure has a size, sliders do what Python says.
+
+Run by ``make browser``, which needs Chromium; the numbers behind the sliders are tested without one in test_explorer.
+"""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import optlab as ol
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    [*ROOT.glob("reports/*/index.html"), *ROOT.glob("docs/_build/html/*.html"), *ROOT.glob("docs/_build/html/reference/rules/*.html")]
+)
+PROBE = """
+<script>
+window.addEventListener("error", event => (window.failed = (window.failed || []).concat(String(event.message))));
+window.addEventListener("load", () => setTimeout(() => {
+  PREPARE
+  const size = e => { const b = e.getBoundingClientRect(); return b.width * b.height; };
+  const shown = e => e.closest("details:not([open])") === null && e.getClientRects().length > 0;
+  const seen = [...document.querySelectorAll("math, figure svg, main img, article img")].filter(shown);
+  const report = { errors: window.failed || [], shown: seen.length, empty: seen.filter(e => size(e) < 4).length,
+    outside: performance.getEntriesByType("resource").map(r => r.name).filter(n => /^https?:/.test(n)),
+    wide: document.documentElement.scrollWidth - document.documentElement.clientWidth, found: FOUND };
+  document.body.innerHTML = ""; document.title = "probed";
+  const pre = document.createElement("pre"); pre.id = "report"; pre.textContent = JSON.stringify(report); document.body.append(pre);
+}, 300));
+</script>
+"""
+
+
+def browser() -> str:
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    assert found, "no Chromium on the path: install it, or run the other tests alone"
+    return found
+
+
+def look(page: Path, width: int = 1200, prepare: str = "", found: str = "null") -> dict:
+    """Load a page with a probe at its head; what the probe reports."""
+    text = page.read_text(encoding="utf-8")
+    probe = PROBE.replace("PREPARE", prepare).replace("FOUND", found)
+    copy = page.with_name(f".probed-{page.name}")
+    copy.write_text(text.replace("<head>", "<head>" + probe, 1), encoding="utf-8")
+    try:
+        command = [browser(), "--headless", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=5000", f"--window-size={width},900"]
+        out = subprocess.run([*command, "--dump-dom", copy.as_uri()], capture_output=True, text=True, timeout=120, check=False).stdout
+    finally:
+        copy.unlink()
+    match = re.search(r'<pre id="report">(.*?)</pre>', out, re.S)
+    assert match, f"{page}: the probe did not answer"
+    return json.loads(match[1].replace("&quot;", '"').replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"))
+
+
+@pytest.mark.parametrize("width", [1200, 500])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_is_whole(page, width):
+    report = look(page, width)
+    assert report["errors"] == []
+    assert report["outside"] == []
+    assert report["empty"] == 0
+    assert report["wide"] <= 0, "it scrolls sideways"
+
+
+@pytest.mark.parametrize(("name", "rate", "beta"), [("sgd", 0.5, 0.0), ("momentum", 0.1, 0.9), ("nesterov", 1.0, 0.5)])
+def test_moving_the_sliders_gives_what_python_derives(name, rate, beta):
+    prepare = f"""
+      const form = document.querySelector("#explorer form"), put = (key, value) => {{ form.elements[key].value = value; }};
+      put("rule", "{name}"); put("alpha", Math.log10({rate})); put("beta", {beta}); put("kappa", 2); put("sigma", -2);
+      form.dispatchEvent(new Event("input", {{ bubbles: true }}));
+    """
+    found = 'document.querySelector("#explorer .said").textContent'
+    said = look(ROOT / "reports" / "theory" / "index.html", prepare=prepare, found=found)["found"]
+    rule = ol.rules.get(name).with_(beta=beta) if name != "sgd" else ol.rules.get(name)
+    mode = ol.analyze(rule)
+    # sliders move in steps of 0.01 decades
+    at = 10 ** round(float(__import__("math").log10(rate)), 2)
+    radius = max(abs(complex(r)) for c in (1.0, 0.01) for r in mode.transition_matrix.subs({"alpha": at, "lam": c}).eigenvals())
+    assert f"multiplied by {radius:.4g} a step" in said
