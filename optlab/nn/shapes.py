@@ -137,7 +137,10 @@ class Shape:
 
 
 def shape_of(layer: Layer, dtype: str) -> Shape:
-    """The shape of a layer on this machine. Raises InputError for an image whose side is odd."""
+    """The shape of a layer on this machine. Raises InputError for an image whose side is odd, and for a shortcut of too few channels."""
+    pair = 2 * lanes_of(dtype)
+    if layer.source == "down" and layer.inputs % pair:
+        raise InputError(f"layer {layer.name}: a shortcut to {layer.inputs} channels; here they must be a multiple of {pair}")
     if layer.taps == 1:
         return Shape(layer, lanes_of(dtype), 1, ROWS_AT_ONCE, 1)
     tile = next((m for m in (4, 2) if layer.side % m == 0), 0)

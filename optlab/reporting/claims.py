@@ -65,6 +65,7 @@ def claims(
             })  # fmt: skip
     context = {
         "title": "What the article claims, tested", "rows": rows, "summary": summary_table(answers), "counts": counts(answers),
+        "groups": groups(answers),
         "preset": preset, "machine": machine(), "version": __version__,
         "made": {"command": command, "duration": f"{time.perf_counter() - started:.0f} s", "versions": versions(), "files": page.files,
                  "computed": sum(a.computed for a in answers), "read": sum(a.read for a in answers)},
@@ -81,6 +82,19 @@ def counts(answers: Sequence[Answer]) -> str:
     """How many claims have each verdict, in words."""
     found = Counter(answer.verdict for answer in answers)
     return ", ".join(f"{found[verdict]} {verdict.value}" for verdict in Verdict if found[verdict])
+
+
+def groups(answers: Sequence[Answer]) -> list[Markup]:
+    """A line per verdict with its claims; where one holds under conditions, which."""
+    lines = []
+    for verdict in Verdict:
+        found = [answer for answer in answers if answer.verdict == verdict]
+        names = [Markup('<a href="#claim-{0}">{0} {1}</a>').format(a.claim.number, a.claim.name.replace("_", " ")) for a in found]
+        if verdict == Verdict.CONDITIONS:
+            names = [Markup("{} (not: {})").format(name, a.where[1]) for name, a in zip(names, found, strict=True)]
+        if found:
+            lines.append(Markup("{}, {}: {}").format(shown(verdict), len(found), Markup("; ").join(names)))
+    return lines
 
 
 def interval(value: float, low: float, high: float) -> str:
