@@ -64,9 +64,7 @@ def on_quadratic(excess: xr.DataArray) -> dict[str, Measured]:
 def on_network(result: xr.Dataset) -> dict[str, Measured]:
     """Cosine's accuracy less each rival's in points, mean over the lengths, paired by seed."""
     mean = 100 * result.accuracy.mean("multiple")
-    return {
-        f"{rival}_network": mean_of((mean.sel(schedule="cosine") - mean.sel(schedule=rival)).values, CONFIDENCE) for rival in RIVALS
-    }
+    return {f"{rival}_network": mean_of((mean.sel(schedule="cosine") - mean.sel(schedule=rival)).values, CONFIDENCE) for rival in RIVALS}
 
 
 _WORDS = {"constant": "a constant rate", "step": "steps"}
@@ -75,11 +73,11 @@ CLAIM = Claim(
     number=14,
     name="cosine_annealing",
     statement="Cosine annealing of the learning rate ends better than a constant rate or a step schedule with the same budget.",
-    test=f"SGD on a noisy quadratic, κ = {KAPPA:g}, {DIM} coordinates, batches of {BATCH}, {', '.join(f'{n:,}' for n in BUDGETS)} steps: the exact "
-    "expected final loss of a constant rate, and of steps (a tenth at half, a hundredth at three quarters), over that of cosine to zero, each at "
-    "its own best peak (solved); better means more than 1. ResNet-8 with 8, 16 and 32 channels on textures for 4, 8, 20 and 40 epochs, each "
-    "schedule at the best of three peaks at every length, fresh seeds: cosine's validation accuracy less the other's, mean over the "
-    f"four lengths, paired by seed, Student's {CONFIDENCE:.0%} interval; better means more than 0.",
+    test=f"SGD on a noisy quadratic, κ = {KAPPA:g}, {DIM} coordinates, batches of {BATCH}, {', '.join(f'{n:,}' for n in BUDGETS)} "
+    "steps: the exact expected final loss of a constant rate, and of steps (a tenth at half, a hundredth at three quarters), over that of "
+    "cosine to zero, each at its own best peak (solved); better means more than 1. ResNet-8 with 8, 16 and 32 channels on textures for 4, "
+    "8, 20 and 40 epochs, each schedule at the best of three peaks at every length, fresh seeds: cosine's validation accuracy less the "
+    f"other's, mean over the four lengths, paired by seed, Student's {CONFIDENCE:.0%} interval; better means more than 0.",
     parts=tuple(
         part for rival in RIVALS for part in (
             *(Part(f"{rival}_{steps}", f"final loss of {_WORDS[rival]} over cosine's", (1.0, np.inf),
@@ -91,4 +89,3 @@ CLAIM = Claim(
     sizes=SIZES,
     reference="Loshchilov & Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017",
 )  # fmt: skip
-

@@ -11,7 +11,7 @@ from optlab.experiments.experiment import Run
 from optlab.experiments.minima_line import KINDS
 from optlab.experiments.questions.minima import CONFIDENCE, EXPERIMENT, spread
 
-SIZES = {"quick": 20, "full": 60}  #: seeds
+SIZES = {"quick": 16, "full": 60}  #: seeds
 WIDTHS = (8, 32, 128)
 POINT = 1.0  #: the most deviation of the accuracy over seeds, in points
 SHARE = 0.01  #: the most deviation of the training loss over seeds, over its mean drop
@@ -46,10 +46,10 @@ CLAIM = Claim(
     number=7,
     name="equal_minima",
     statement="The local minima of a deep network are almost equally good.",
-    test=f"Perceptrons with two hidden layers of {', '.join(map(str, WIDTHS[:-1]))} or {WIDTHS[-1]} units on 2,000 textures, every seed trained "
-    "until the training loss is 0.01 or 30 epochs are over; 12,000 images for validation. Almost equally good: over seeds the final "
-    f"validation accuracy has a standard deviation of at most {POINT:g} point, and the final training loss one of at most {SHARE:.0%} of "
-    f"its drop; {CONFIDENCE:.0%} intervals by chi-square (as if normal over seeds).",
+    test=f"Perceptrons with two hidden layers of {', '.join(map(str, WIDTHS[:-1]))} or {WIDTHS[-1]} units on 2,000 textures, every seed "
+    "trained until the training loss is 0.01 or 30 epochs are over; 12,000 images for validation. Almost equally good: over seeds the "
+    f"final validation accuracy has a standard deviation of at most {POINT:g} point, and the final training loss one of at most "
+    f"{SHARE:.0%} of its drop; {CONFIDENCE:.0%} intervals by chi-square (as if normal over seeds).",
     parts=tuple(
         part for width in WIDTHS for part in (
             Part(f"accuracy_{width}", "deviation of the final accuracy over seeds, points", (0.0, POINT), f"width {width}: accuracy"),

@@ -45,9 +45,9 @@ CLAIM = Claim(
     number=5,
     name="ill_conditioned",
     statement="On ill-conditioned losses SGD oscillates along the stiff direction and moves slowly along the flat one.",
-    test="SGD on a ravine, κ = 50, 80 steps, at the learning rate that is best for it (derived), and at a half and one and a half of 1/L. To "
-    f"oscillate is to turn at more than half of the steps; with noise 0.05 the late steps count, with Student's {CONFIDENCE:.0%} interval "
-    f"over runs. To be slow is to need at least {SLOW:g} steps for half of the flat way, at the best rate.",
+    test="SGD on a ravine, κ = 50, 80 steps, at the learning rate that is best for it (derived), and at a half and one and a half of "
+    "1/L. To oscillate is to turn at more than half of the steps; with noise 0.05 the late steps count, with Student's "
+    f"{CONFIDENCE:.0%} interval over runs. To be slow is to need at least {SLOW:g} steps for half of the flat way, at the best rate.",
     parts=(
         Part("flat", "steps until half of the flat way is gone", (SLOW, np.inf), "the flat direction"),
         Part("tuned", _TURNS, (MOST, 1.0), "the stiff direction, best rate, without noise"),

@@ -73,8 +73,7 @@ class Asked:
 
 def fingerprint() -> str:
     """A hash of the source that these cells depend on."""
-    own = engine_fingerprint("experiments/image_runs.py", "experiments/hidden_units.py", "experiments/minima_line.py")
-    return f"{training_fingerprint()}-{own}"
+    return f"{training_fingerprint()}-{engine_fingerprint('experiments/image_runs.py')}"
 
 
 def read_images(spec: ImageSpec) -> tuple[ImageData, Source]:

@@ -135,8 +135,9 @@ def resnet(
 ) -> Model:  # fmt: skip
     """The residual network of ``depth`` = 6 n + 2 layers for small images (He et al., CVPR 2016, section 4.2).
 
-    Three stages of n blocks with 16, 32 and 64 channels (``width`` of them in the first stage); shortcuts without parameters (option A: where a stage begins, every other
-    pixel, the new channels zero). Images are ``side`` pixels wide, a multiple of 16, of three channels.
+    Three stages of n blocks with 16, 32 and 64 channels (``width`` of them in the first stage, twice as many in the next); shortcuts
+    without parameters (option A: where a stage begins, every other pixel, the new channels zero). Images are ``side`` pixels wide, a
+    multiple of 16, of three channels.
 
     >>> [resnet(depth).parameter_count for depth in (8, 20, 32, 44, 56)]
     [75290, 269722, 464154, 658586, 853018]

@@ -100,10 +100,12 @@ def measure(spec: MinimaSpec, run: Run) -> xr.Dataset:
         variables[name] = (between, values, {"long_name": long_name})
         bounds = np.array([[mean_interval(values[w, :, k], CONFIDENCE) for k in range(len(KINDS))] for w in range(sizes[0])])
         for place, part in enumerate(("mean", "low", "high")):
-            variables[f"{name}_{part}"] = (("width", "kind"), bounds[..., place], {"long_name": f"{part} over pairs (Student, {CONFIDENCE:.0%})"})
-    for name, long_name in (("loss", "training loss on the line"), ("accuracy", "fraction right in validation on the line")):
-        values = np.array([line[name].values for line in lines]).reshape(*sizes, spec.points)
-        variables[f"line_{name}"] = ((*between, "s"), values, {"long_name": long_name})
+            about_part = {"long_name": f"{part} over pairs (Student's t, {CONFIDENCE:.0%})"}
+            variables[f"{name}_{part}"] = (("width", "kind"), bounds[..., place], about_part)
+    middle = np.array([line.middle_accuracy.values for line in lines]).reshape(sizes)
+    variables["middle_accuracy"] = (between, middle, {"long_name": "fraction right in validation half way between two solutions"})
+    along = np.array([line.loss.values for line in lines]).reshape(*sizes, spec.points)
+    variables["line_loss"] = ((*between, "s"), along, {"long_name": "training loss on the line"})
     coords = {"width": spec.widths, "seed": seeds, "kind": list(KINDS), "s": np.linspace(0, 1, spec.points)}
     return xr.Dataset(variables, coords, {"data": images.name, "layers": spec.layers, "goal": spec.goal})
 
@@ -137,8 +139,7 @@ def tables(data: xr.Dataset) -> list[Table]:
             at = row.sel(kind=kind)
             interval = (f"{float(at[f'{name}_mean']):.3g} [{float(at[f'{name}_low']):.3g}, {float(at[f'{name}_high']):.3g}]"
                         for name in ("distance", "barrier"))  # fmt: skip
-            middle = at.line_accuracy.isel(s=at.sizes["s"] // 2)
-            lines.append([str(width), str(kind), *interval, f"{100 * float(middle.mean()):.1f}"])
+            lines.append([str(width), str(kind), *interval, f"{100 * float(at.middle_accuracy.mean()):.1f}"])
     return [
         Table(
             "the ends: mean and standard deviation over seeds",
@@ -162,8 +163,8 @@ def findings(data: xr.Dataset) -> list[str]:
         drop = float((row.start_loss - row.train_loss).mean())
         out.append(
             f"Width {width}: over {row.sizes['seed']} seeds the final accuracy has a standard deviation of "
-            f"{100 * float(row.validation_accuracy_spread):.2f} points about {100 * float(row.validation_accuracy.mean()):.1f} %, the final "
-            f"training loss one of {float(row.train_loss_spread) / drop:.2%} of its drop."
+            f"{100 * float(row.validation_accuracy_spread):.2f} points about {100 * float(row.validation_accuracy.mean()):.1f} %, the "
+            f"final training loss one of {float(row.train_loss_spread) / drop:.2%} of its drop."
         )
     wide = data.isel(width=int(np.argmax(data.width.values)))
     raw, same = (wide.sel(kind=kind) for kind in KINDS)

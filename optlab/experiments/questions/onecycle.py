@@ -30,7 +30,7 @@ class OnecycleSpec(ImageSpec):
     """Which network, how long, which peaks, how many seeds."""
 
     data: str = "synthetic(training=1400, test=10, size=16)"
-    training: Annotated[int, Field(ge=1)] = 384
+    training: Annotated[int, Field(ge=1)] = 320
     validation: Annotated[int, Field(ge=1)] = 1000
     model: str = "resnet8(width=8)"
     rivals: list[Rival] = Field(default=["cosine", "step", "constant"], min_length=1)
@@ -84,7 +84,8 @@ def measure(spec: OnecycleSpec, run: Run) -> xr.Dataset:
     best = [spec.rates[int(k)] for k in searched.argmax(1)]
     seeds = seeds_of(spec.seed, range(MEASURED, MEASURED + spec.seeds))
     measured = run([
-        cell(name, m * spec.epochs, alpha, seed, (m * spec.epochs,)) for (name, m), alpha in zip(places, best, strict=True) for seed in seeds
+        cell(name, m * spec.epochs, alpha, seed, (m * spec.epochs,))
+        for (name, m), alpha in zip(places, best, strict=True) for seed in seeds
     ])  # fmt: skip
     accuracy = np.nan_to_num(np.array([float(one.mark_accuracy[-1]) for one in measured])).reshape(len(places), spec.seeds)
     lost = np.array([int(one.diverged) for one in measured]).reshape(len(places), spec.seeds).sum(1)
@@ -188,13 +189,13 @@ def findings(data: xr.Dataset) -> list[str]:
         if np.isinf(value):
             text = f"does not come to it within {most} times as many epochs"
         elif value <= float(data.multiple.min()):
-            text = f"has no less after {value:g} times as many" + ("" if high <= value else f", as far as the interval tells (to {high:.3g})")
+            text = f"has no less after {value:g} times as many" + ("" if high <= value else f" (its interval ends at {high:.3g})")
         else:
             text = f"needs {value:.3g} times as many [{low:.3g}, {high:.3g}]"
         out.append(f"{schedule} {text}.")
     for multiple in data.multiple.values:
         at = data.sel(multiple=multiple)
-        k = int(at.accuracy_mean.argmax())
+        k = int(np.argmax(at.accuracy_mean.values))
         ties = [str(s) for i, s in enumerate(at.schedule.values) if i != k and at.accuracy_high[i] >= at.accuracy_low[k]]
         tied = f"; {', '.join(ties)} cannot be told from it" if ties else ""
         out.append(f"After {n * int(multiple)} epochs {at.schedule.values[k]} is best with {100 * float(at.accuracy_mean[k]):.1f} %{tied}.")
