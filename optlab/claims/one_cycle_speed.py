@@ -48,7 +48,7 @@ CLAIM = Claim(
     number=16,
     name="one_cycle_speed",
     statement="The 1-cycle policy trains in one epoch what took ten before (super-convergence).",
-    test="ResNet-8 with 8, 16 and 32 channels on 320 textures of 16 x 16 pixels, momentum, batches of 32. 1-cycle for n = 4 epochs; "
+    test="ResNet-8 with 8, 16 and 32 channels on 320 textures of 16 x 16 pixels, momentum, batches of 16. 1-cycle for n = 4 epochs; "
     "cosine, steps and a constant rate for n, 2n, 5n and 10n; each at the best of three peaks at every length, measured on fresh seeds. "
     f"How many times n each needs for 1-cycle's accuracy: the claim says at least {TIMES:g}. Student's {CONFIDENCE:.0%} intervals of the "
     "difference, paired by seed, all lengths together; linear in the logarithm of the length between them.",

@@ -32,6 +32,7 @@ class OnecycleSpec(ImageSpec):
     data: str = "synthetic(training=1400, test=10, size=16)"
     training: Annotated[int, Field(ge=1)] = 320
     validation: Annotated[int, Field(ge=1)] = 1000
+    batch: Annotated[int, Field(ge=1)] = 16
     model: str = "resnet8(width=8)"
     rivals: list[Rival] = Field(default=["cosine", "step", "constant"], min_length=1)
     epochs: Annotated[int, Field(ge=1, le=10_000)] = 4  #: n, of 1-cycle
