@@ -11,7 +11,7 @@ from optlab.experiments.experiment import Run
 from optlab.experiments.minima_line import KINDS
 from optlab.experiments.questions.minima import CONFIDENCE, EXPERIMENT, spread
 
-SIZES = {"quick": 16, "full": 60}  #: seeds
+SIZES = {"quick": 12, "full": 60}  #: seeds
 WIDTHS = (8, 32, 128)
 POINT = 1.0  #: the most deviation of the accuracy over seeds, in points
 SHARE = 0.01  #: the most deviation of the training loss over seeds, over its mean drop

@@ -98,7 +98,7 @@ def labelled(
 ) -> xr.Dataset:
     """The result from the accuracies (places, seeds), 1-cycle's first, and what the search chose."""
     shape = (len(spec.rivals), len(multiples))
-    mean = np.array([mean_interval(row, spec.confidence) for row in accuracy])
+    mean = np.clip([mean_interval(row, spec.confidence) for row in accuracy], 0, 1)
     gaps = (accuracy[1:] - accuracy[0]).reshape(*shape, -1)
     sure = 1 - (1 - spec.confidence) / len(multiples)  # all lengths of a schedule together
     bands = np.array([[mean_interval(gap, sure) for gap in row] for row in gaps])
@@ -190,7 +190,7 @@ def findings(data: xr.Dataset) -> list[str]:
         if np.isinf(value):
             text = f"does not come to it within {most} times as many epochs"
         elif value <= float(data.multiple.min()):
-            text = f"has no less after {value:g} times as many" + ("" if high <= value else f" (its interval ends at {high:.3g})")
+            text = "has no less after as few" + ("" if high <= value else f", or {high:.3g} times as many at most, by its interval")
         else:
             text = f"needs {value:.3g} times as many [{low:.3g}, {high:.3g}]"
         out.append(f"{schedule} {text}.")

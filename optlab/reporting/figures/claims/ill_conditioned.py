@@ -11,10 +11,10 @@ from optlab.reporting.style import COLORS, new_figure
 
 def draw(data: xr.Dataset) -> Figure:
     """Two panels."""
-    figure = new_figure(7.6, 3.0)
+    figure = new_figure(6.6, 2.6)
     path, turning = figure.subplots(1, 2)
     for k, direction in enumerate(data.direction.values):
-        path.plot(data.step, data.theta.sel(direction=direction), color=COLORS[k], linewidth=1.2, label=f"{direction} direction")
+        path.plot(data.step, data.theta.sel(direction=direction), color=COLORS[k], linewidth=1, label=f"{direction} direction")
     path.axhline(0, color="black", linewidth=0.8)
     path.set(xlabel="step", ylabel="distance from the minimum")
     path.legend()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
@@ -10,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from optlab.reporting.style import COLORS, new_figure
 
-LOOKS = {"as found": "-", "matched": ":"}  #: the line between two ends
+LOOKS: dict[str, Any] = {"as found": "-", "matched": ":"}  #: the line between two ends
 
 
 def draw(data: xr.Dataset) -> Figure:
@@ -46,7 +48,8 @@ def draw_lines(ax: Axes, data: xr.Dataset) -> None:
     handles = [Line2D([], [], color=COLORS[k % len(COLORS)], label=f"width {width}") for k, width in enumerate(data.width.values)]
     handles += [Line2D([], [], color="#444444", linestyle=look, label=f"hidden units {kind}") for kind, look in LOOKS.items()]
     ax.set(xlabel="place on the line between two ends", ylabel="training loss", title="between two ends, mean over pairs")
-    ax.legend(handles=handles, fontsize=7)
+    ax.set_ylim(0, 1.45 * float(data.line_loss.mean("pair").max()))
+    ax.legend(handles=handles, fontsize=7, ncols=2, loc="upper center")
 
 
 def draw_barriers(ax: Axes, data: xr.Dataset) -> None:
