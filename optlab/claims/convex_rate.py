@@ -17,4 +17,5 @@ CLAIM = Claim(
     measure=lambda setting, run: slopes(setting, run, "inverse_sqrt"),
     sizes=SIZES,
     reference="Nemirovski, Juditsky, Lan & Shapiro, SIAM J. Optim. 19(4), 2009",
+    figure="excess",
 )

@@ -150,6 +150,8 @@ class Claim:
         The sample size of each preset.
     reference
         Where the mathematics behind the test stands.
+    figure
+        The file of :mod:`optlab.reporting.figures.claims` that draws its data; by default that of its name.
     """
 
     number: int
@@ -160,6 +162,7 @@ class Claim:
     measure: Callable[[Setting, Run], Findings]
     sizes: Mapping[str, int] = field(default_factory=dict)
     reference: str = ""
+    figure: str = ""
 
     def outcomes(self, numbers: Mapping[str, Measured]) -> list[Outcome]:
         """What each part's interval says."""

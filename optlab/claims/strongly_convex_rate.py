@@ -17,4 +17,5 @@ CLAIM = Claim(
     measure=lambda setting, run: slopes(setting, run, "inverse_time"),
     sizes=SIZES,
     reference="Bottou, Curtis & Nocedal, SIAM Review 60(2), 2018, theorem 4.7",
+    figure="excess",
 )

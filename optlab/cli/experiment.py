@@ -25,6 +25,12 @@ def command(name: str) -> Callable[..., int]:
         key: Annotated[
             list[str] | None, typer.Option("--set", help="A key of the spec, such as seed=1 or kappas=[10,100].", show_default=False)
         ] = None,
+        data_dir: Annotated[
+            Path | None,
+            typer.Option(
+                "--data-dir", help="Folder of the CIFAR-10 files, for experiments on images (default: $OPTLAB_DATA).", show_default=False
+            ),
+        ] = None,
         store: StoreOption = None,
         cluster: ClusterOption = None,
         out: Annotated[
@@ -35,7 +41,8 @@ def command(name: str) -> Callable[..., int]:
         ] = None,
         json: Annotated[bool, typer.Option("--json", help="Print the result as one JSON document.")] = False,
     ) -> int:  # fmt: skip
-        return ask(name, spec, preset, key or [], store, cluster, out or (None if report else Path(f"{name}.nc")), json, report)
+        keys = [*(key or []), *([f"data_dir='{data_dir}'"] if data_dir else [])]
+        return ask(name, spec, preset, keys, store, cluster, out or (None if report else Path(f"{name}.nc")), json, report)
 
     run.__name__ = name
     run.__doc__ = f"""{QUESTIONS[name]}

@@ -45,10 +45,13 @@ REFINED = 5  #: local minima of the scan that are solved for
 class Family:
     """A schedule as a function of its peak: exact learning rates at real and complex peaks, from the schedule's own expression."""
 
-    def __init__(self, name: str, steps: int, options: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, name: str | Schedule, steps: int, options: Mapping[str, Any] | None = None) -> None:
         self.record, self.steps = schedules.get(name).with_(), steps
+        if not isinstance(name, str):  # a record of one's own: its options say where the peak stands
+            name, made = name.name, {}
+        else:
+            made = FAMILIES[name](PEAK, steps) if name in FAMILIES else {}
         known = {parameter.name: parameter for parameter in self.record.parameters}
-        made = FAMILIES[name](PEAK, steps) if name in FAMILIES else {}
         self.formulas = {key: sp.sympify(value) for key, value in made.items()} | {k: sympify(v) for k, v in (options or {}).items()}
         for key, formula in self.formulas.items():
             if key not in known:
@@ -134,7 +137,7 @@ def best_peak(
     rule: Rule | str,
     problem: Problem | str,
     *,
-    schedule: str = "cosine",
+    schedule: str | Schedule = "cosine",
     steps: int,
     batch: int | None = 1,
     options: Mapping[str, Any] | None = None,
@@ -150,7 +153,8 @@ def best_peak(
     ----------
     schedule, options
         A family of :data:`FAMILIES`, and options of its schedule as numbers or formulas in ``peak``:
-        ``schedule="inverse_time", options={"c": "peak", "t0": "2*peak"}`` solves for c with t0 = 2 c.
+        ``schedule="inverse_time", options={"c": "peak", "t0": "2*peak"}`` solves for c with t0 = 2 c. Of a record of one's own,
+        ``options`` name the peak.
 
     Raises NotLinearError for adaptive rules, UnsupportedError where there is no exact prediction, and InputError for a schedule
     without a peak.

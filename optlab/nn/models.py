@@ -130,31 +130,36 @@ def mlp(*, features: int, hidden: tuple[int, ...] = (256, 256), classes: int = 1
     return Model("mlp", (*layers, Layer("output", widths[-1], classes, source="active" if hidden else "images")), dtype=dtype)
 
 
-def resnet(depth: int, *, norm: str = "batch", classes: int = 10, dtype: str = "float32", side: int = 32) -> Model:
+def resnet(
+    depth: int, *, norm: str = "batch", classes: int = 10, dtype: str = "float32", side: int = 32, width: int = 16
+) -> Model:  # fmt: skip
     """The residual network of ``depth`` = 6 n + 2 layers for small images (He et al., CVPR 2016, section 4.2).
 
-    Three stages of n blocks with 16, 32 and 64 channels; shortcuts without parameters (option A: where a stage begins, every other
-    pixel, the new channels zero). Images are ``side`` pixels wide, a multiple of 16, of three channels.
+    Three stages of n blocks with 16, 32 and 64 channels (``width`` of them in the first stage, twice as many in the next); shortcuts
+    without parameters (option A: where a stage begins, every other pixel, the new channels zero). Images are ``side`` pixels wide, a
+    multiple of 16, of three channels.
 
     >>> [resnet(depth).parameter_count for depth in (8, 20, 32, 44, 56)]
     [75290, 269722, 464154, 658586, 853018]
+    >>> resnet(8, side=16, width=8).parameter_count
+    19218
     """
-    _checked(norm, dtype, classes=classes)
+    _checked(norm, dtype, classes=classes, width=width)
     if depth not in (8, 14, 20, 26, 32, 38, 44, 50, 56, 110):
         raise InputError(f"depth = {depth!r} must be 6 n + 2: 8, 20, 32, 44, 56, ...")
     if side % 16 or side < 16:
         raise InputError(f"side = {side!r} must be a multiple of 16")
-    layers = [Layer("stem", 3, 16, side, 3, norm=norm, source="images")]
+    layers = [Layer("stem", 3, width, side, 3, norm=norm, source="images")]
     source: Source = "first"
-    channels = 16
+    channels = width
     for stage in range(3):
         for block in range((depth - 2) // 6):
             down = stage > 0 and block == 0
-            width, at = 16 << stage, side >> (stage - down)
+            outputs, at = width << stage, side >> (stage - down)
             name = f"stage{stage + 1}.block{block + 1}"
-            layers.append(Layer(f"{name}.conv1", channels, width, at, 3, 2 if down else 1, norm, source))
-            layers.append(Layer(f"{name}.conv2", width, width, side >> stage, 3, norm=norm))
-            source, channels = "down" if down else "same", width
+            layers.append(Layer(f"{name}.conv1", channels, outputs, at, 3, 2 if down else 1, norm, source))
+            layers.append(Layer(f"{name}.conv2", outputs, outputs, side >> stage, 3, norm=norm))
+            source, channels = "down" if down else "same", outputs
     layers.append(Layer("output", channels, classes, source="pooled"))
     return Model(f"resnet{depth}", tuple(layers), dtype=dtype)
 

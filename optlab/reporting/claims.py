@@ -55,7 +55,7 @@ def claims(
             claim = answer.claim
             figure = ""
             if answer.findings.numbers:
-                draw = import_module(f"optlab.reporting.figures.claims.{claim.name}").draw
+                draw = import_module(f"optlab.reporting.figures.claims.{claim.figure or claim.name}").draw
                 page.data(claim.name, answer.findings.data)
                 figure = page.figure(claim.name, draw(answer.findings.data), f"Figure of claim {claim.number}: {claim.statement}")
             rows.append({

@@ -34,6 +34,7 @@ def test_a_spec_goes_in_and_a_file_a_figure_and_json_come_out(tmp_path, monkeypa
         (["--out", "x.png"], "must end in .nc"),
         (["--out", "nowhere/x.nc"], "there is no folder"),
         (["--set", 'rules=["sdg"]'], "did you mean"),
+        (["--data-dir", "2024"], "unknown key 'data_dir'"),
     ],
 )
 def test_what_cannot_be_asked_is_said_in_one_line(arguments, said, tmp_path, monkeypatch, capsys):
@@ -69,3 +70,11 @@ def test_a_report_is_one_page_with_its_numbers_beside(tmp_path, monkeypatch, cap
 def test_every_question_has_its_help(name, capsys):
     assert main([name, "--help"]) == 0
     assert QUESTIONS[name].split("?")[0].split(":")[0] in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_folder_of_the_images_goes_into_the_spec(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["onecycle", "--set", "data=cifar10", "--data-dir", "2024", "--store", "kept"]) == 2
+    error = capsys.readouterr().err
+    assert "2024" in error
+    assert error.count("\n") == 1

@@ -22,6 +22,15 @@ def test_specs_are_read_and_counted(name):
     assert experiment.count(experiment.read(EXAMPLES / f"{name}.toml")) > 0
 
 
+@pytest.mark.parametrize("name", ["minima", "onecycle"])
+def test_specs_about_images_are_read_and_counted(name):
+    experiment = getattr(ol.experiments, name)
+    usual, full, example = experiment.read(), experiment.read(preset="full"), experiment.read(EXAMPLES / f"{name}.toml")
+    assert 0 < experiment.count(example) < experiment.count(usual) < experiment.count(full)
+    assert usual.training + usual.validation <= 14_000
+    assert name in QUESTIONS
+
+
 @pytest.mark.parametrize("name", ["saddle", "plateau", "schedules", "sparse"])
 def test_the_number_of_cells_is_the_one_told(name, tmp_path):
     small = {

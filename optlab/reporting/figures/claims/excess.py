@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from optlab.reporting.style import COLORS, new_figure
 
 
-def draw_excess(data: xr.Dataset) -> Figure:
+def draw(data: xr.Dataset) -> Figure:
     """A curve per problem, its fitted slope in the legend."""
     figure = new_figure(6.4, 3.4)
     ax = figure.subplots()
