@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from inspect import Parameter, signature
 from typing import Any
 
 from optlab.calls import parse_call
@@ -41,6 +42,10 @@ def get(name: str | Problem, **options: Any) -> Problem:
     head, inline, positional = parse_call(name)
     if head not in _MAKERS:
         raise UnknownNameError("problem", head, _MAKERS)
+    known = [key for key, each in signature(_MAKERS[head]).parameters.items() if each.kind is not Parameter.VAR_KEYWORD]
+    for key in inline | options:
+        if key not in known:
+            raise UnknownNameError(f"option of {head}", key, known)
     try:
         return _MAKERS[head](*positional, **(inline | options))  # type: ignore[operator]
     except TypeError as error:
