@@ -84,7 +84,8 @@ def exact(value: object, what: str = "value") -> sp.Expr:
         raise InputError(f"{what} = {value!r} is not a number: give one such as 0.9 or '9/10'")
     else:
         text = str(value).strip()
-        if len(text) > 1000 or (text.lower().partition("e")[2].lstrip("+-").lstrip("0")[4:]):  # 1e10000 has ten thousand digits
+        exponent = text.lower().partition("e")[2].lstrip("+-").lstrip("0")
+        if len(text) > 1000 or (exponent.isdigit() and len(exponent) > 4):  # 1e10000 has ten thousand digits
             raise InputError(f"{what} = {short(value)} has too many digits: give a number such as 0.9 or '9/10'")
         try:
             number = sp.Rational(text)

@@ -20,12 +20,14 @@ SETTINGS = settings(
 )  # fmt: skip
 
 
-def reader(name: str, counts: dict[str, int], refused: dict[str, int]) -> Callable[[], None]:
+def reader(name: str, end: float, counts: dict[str, int], refused: dict[str, int]) -> Callable[[], None]:
     strategy, read = TARGETS[name]
 
     @SETTINGS
     @given(case=strategy)
     def reads(case):
+        if time.monotonic() > end:  # the rest of these examples is drawn, and not read
+            return
         counts[name] += 1
         try:
             read(case)
@@ -47,7 +49,7 @@ def main() -> int:
     while time.monotonic() < end:
         for name in asked.targets or TARGETS:
             try:
-                reader(name, counts, refused)()
+                reader(name, end, counts, refused)()
             except Exception as error:
                 where = traceback.extract_tb(error.__traceback__)[-1]
                 key = f"{name}: {type(error).__name__} at {where.filename}:{where.lineno}"
