@@ -80,7 +80,7 @@ def test_files_that_cannot_be_read(tmp_path):
 
 
 def test_a_value_that_stands_twice_on_an_axis_is_refused():
-    with pytest.raises(InputError, match="kappas holds 10.0 twice; name each once"):
+    with pytest.raises(InputError, match=r"kappas holds 10\.0 twice; name each once"):
         parse_spec({"quadratics": {"kappas": [10, 100, 10.0]}})
 
 
