@@ -6,8 +6,25 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+def short(value: object, length: int = 40) -> str:
+    """The value as one short line.
+
+    >>> short("a\\nb")
+    "'a\\\\nb'"
+    """
+    text = " ".join(repr(value).splitlines())
+    return text if len(text) <= length else f"{text[: length - 4]}...{text[0]}"
+
+
 class OptlabError(Exception):
-    """Base of every error that optlab raises on purpose."""
+    """Base of every error that optlab raises on purpose; its text is one line, whatever a file's name or an option holds.
+
+    >>> print(OptlabError("there is no file a\\nb"))
+    there is no file a b
+    """
+
+    def __str__(self) -> str:
+        return " ".join(super().__str__().splitlines())
 
 
 class InputError(OptlabError, ValueError):
@@ -28,11 +45,11 @@ class UnknownNameError(InputError, KeyError):
         few = len(self.known) <= 24
         shown = self.known if few else get_close_matches(str(name), self.known, n=6, cutoff=0)
         super().__init__(
-            f"unknown {kind} {name!r}{hint} ({'known' if few else f'{len(self.known)} known, the nearest'}: {', '.join(shown)})"
+            f"unknown {kind} {short(name, 100)}{hint} ({'known' if few else f'{len(self.known)} known, the nearest'}: {', '.join(shown)})"
         )
 
     def __str__(self) -> str:  # KeyError would print the repr of the message
-        return str(self.args[0])
+        return " ".join(str(self.args[0]).splitlines())
 
     def __reduce__(self) -> tuple[type[UnknownNameError], tuple[str, object, tuple[str, ...]]]:  # pickled, it comes from another machine
         return type(self), (self.kind, self.name, self.known)
@@ -63,4 +80,6 @@ class Interrupted(OptlabError):
 
 
 class CheckFailed(OptlabError, AssertionError):
-    """A verification found a defect; the message names it."""
+    """A verification found a defect; the message names it, and may say in more lines how to see it."""
+
+    __str__ = Exception.__str__

@@ -17,7 +17,7 @@ from sympy.printing.latex import LatexPrinter
 from sympy.printing.str import StrPrinter
 
 from optlab.dialects import spellings
-from optlab.errors import InputError, UnknownNameError
+from optlab.errors import InputError, UnknownNameError, short
 from optlab.symbols import alpha, g, symbol, sympify, t, theta, time
 
 Equations = tuple[tuple[sp.Symbol, sp.Expr], ...]
@@ -83,8 +83,12 @@ def exact(value: object, what: str = "value") -> sp.Expr:
     elif isinstance(value, bool) or value is None:
         raise InputError(f"{what} = {value!r} is not a number: give one such as 0.9 or '9/10'")
     else:
+        text = str(value).strip()
+        exponent = text.lower().partition("e")[2].lstrip("+-").lstrip("0")
+        if len(text) > 1000 or (exponent.isdigit() and len(exponent) > 4):  # 1e10000 has ten thousand digits
+            raise InputError(f"{what} = {short(value)} has too many digits: give a number such as 0.9 or '9/10'")
         try:
-            number = sp.Rational(str(value).strip())
+            number = sp.Rational(text)
         except (TypeError, ValueError, ZeroDivisionError):
             raise InputError(f"{what} = {value!r} is not a finite number: give one such as 0.9 or '9/10'") from None
     if not number.is_number or not number.is_finite or not number.is_real:

@@ -42,6 +42,19 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     _flush_folder(path.parent)
 
 
+def mend(error: OSError, place: str = "a place you can write to") -> str:
+    """What the user can do about it, in a few words.
+
+    >>> mend(OSError(errno.ENOSPC, "No space left on device")), mend(PermissionError(errno.EACCES, "Permission denied"))
+    ('free some space', 'name a place you can write to')
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "free some space"
+    refused = (errno.EACCES, errno.EPERM, errno.EROFS)
+    misnamed = (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOENT, errno.ENAMETOOLONG, errno.ELOOP)
+    return f"name {place}" if error.errno in refused + misnamed else "see to the disk"
+
+
 def is_leftover(path: Path) -> bool:
     """Whether the file is named as one that is being written beside another: where no writer lives, a killed one has left it.
 

@@ -40,7 +40,7 @@ def late(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
     return get
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an error's message."""
     return (str(error).splitlines() or [""])[0]
 
@@ -51,7 +51,10 @@ def load_object(reference: str, kind: str) -> Any:
     path = Path(path_text)
     if not path.is_file():
         raise InputError(f"{kind} {reference!r}: there is no file {path_text!r}; give path/to/file.py:NAME")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    except OSError as error:
+        raise InputError(f"{kind} {reference!r}: {path_text!r} cannot be read ({error.strerror}); name a file that you may read") from None
     module_name = f"optlab_user_{path.stem}_{digest}"
     module = sys.modules.get(module_name)
     if module is None:
@@ -63,7 +66,9 @@ def load_object(reference: str, kind: str) -> Any:
             spec.loader.exec_module(module)
         except InputError as error:
             raise InputError(f"{kind} {reference!r}: {first_line(error)}") from None
-        except Exception as error:  # any error of the user's file is reported as one line
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # any error of the user's file is reported as one line, sys.exit() too
             raise InputError(f"{kind} {reference!r}: the file fails with {type(error).__name__}: {first_line(error)}") from None
         sys.modules[module_name] = module
     if not hasattr(module, name):

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import ast
 import keyword
+import math
 import operator
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import sympy as sp
 from sympy.core.function import FunctionClass
 from sympy.core.parameters import distribute
 
-from optlab.errors import InputError
+from optlab.calls import parsed
+from optlab.errors import InputError, short
 
 _POSITIVE = frozenset({"alpha", "eps", "lam", "mu", "L", "s2", "sigma", "kappa", "T", "B", "n"})
 _NONNEGATIVE = frozenset({"gap", "distance2", "trace"})  # what bounds are in: they may vanish
@@ -144,20 +146,44 @@ def sympify(text: object) -> sp.Basic:
     try:
         # without distribute(False) SymPy would turn 2*(beta + 1) into 2*beta + 2, another tree than the one that was printed
         with distribute(False):
-            value = _built(ast.parse(source, mode="eval").body, source)
+            value = _built(parsed(source), source)
     except InputError as error:
-        raise InputError(f"cannot read the formula {source!r}: {error}") from None
+        raise InputError(f"cannot read the formula {short(source, 200)}: {error}") from None
     except Exception as error:  # SymPy's constructors raise whatever they do
         reason = (str(error).splitlines() or [""])[0]
-        raise InputError(f"cannot read the formula {source!r}: {type(error).__name__}: {reason}") from None
+        raise InputError(f"cannot read the formula {short(source, 200)}: {type(error).__name__}: {reason}") from None
     if not isinstance(value, (sp.Basic, sp.MatrixBase)) or isinstance(value, (FunctionClass, type)):
-        raise InputError(f"cannot read the formula {source!r}: it is not an expression")
+        raise InputError(f"cannot read the formula {short(source, 200)}: it is not an expression")
     return value
 
 
+LARGEST_BITS = 1 << 16  #: of a number's numerator and denominator: SymPy would compute for hours, and fill the memory
+LARGEST_SUM = 1 << 10  #: argument of ``harmonic`` and ``zeta``, which SymPy computes as exact fractions
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    """``base**exponent``, refused where it is a number of very many digits."""
+    if getattr(base, "is_number", False) and getattr(exponent, "is_number", False) and exponent.is_real:
+        size = math.log2(abs(float(exponent)) + 1)
+        if base.is_Rational and base not in (0, 1, -1):
+            size += math.log2(max(int(base.p).bit_length(), int(base.q).bit_length()))
+        if size > math.log2(LARGEST_BITS) and base not in (0, 1, -1):
+            raise InputError(f"the power {short(str(base))}**{short(str(exponent))} has too many digits")
+    return operator.pow(base, exponent)
+
+
+def _exact_sum(function: Any, *arguments: Any) -> Any:
+    if any(getattr(item, "is_Rational", False) and abs(item) > LARGEST_SUM for item in arguments):
+        raise InputError(f"{function.__name__}({short(', '.join(map(str, arguments)))}) is more than {LARGEST_SUM}: too many digits")
+    return function(*arguments)
+
+
 _BINARY: dict[type, Any] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Pow: operator.pow,
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv, ast.Pow: _power,
     ast.BitAnd: operator.and_, ast.BitOr: operator.or_,
+}  # fmt: skip
+_GUARDED: dict[str, Any] = {
+    "Pow": _power, "harmonic": partial(_exact_sum, sp.harmonic), "zeta": partial(_exact_sum, sp.zeta),
 }  # fmt: skip
 _UNARY: dict[type, Any] = {ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Invert: operator.invert}
 _RELATION: dict[type, Any] = {ast.Lt: sp.Lt, ast.LtE: sp.Le, ast.Gt: sp.Gt, ast.GtE: sp.Ge}
@@ -206,5 +232,5 @@ def _function(node: ast.expr) -> Any:
             return getattr(sp.Interval, node.attr)
         raise InputError(f"attributes such as .{node.attr} mean nothing here")
     if isinstance(node, ast.Name) and callable(_FUNCTIONS.get(node.id)):
-        return _FUNCTIONS[node.id]
+        return _GUARDED.get(node.id) or _FUNCTIONS[node.id]
     raise InputError(f"{ast.unparse(node)} is no function that is known")

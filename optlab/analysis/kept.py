@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -21,6 +22,7 @@ from optlab.files import write_atomically
 from optlab.statements import Statement
 from optlab.symbols import sympify
 
+log = logging.getLogger(__name__)
 _SOURCES = ("analysis", "norms", "expressions.py", "statements.py", "symbols.py")
 
 
@@ -92,9 +94,12 @@ class Kept:
             self._found = self._read()
         if name in self._found:
             try:
-                return from_text(self._found[name])
+                read = from_text(self._found[name])
+                log.info("read the derivation %s from %s", name, self.path)
+                return read
             except (ValueError, KeyError, TypeError):
                 del self._found[name]
+        log.info("deriving %s, kept in %s", name, self.path)
         value = derive()
         try:
             text = as_text(value)

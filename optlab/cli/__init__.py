@@ -8,6 +8,7 @@ import typer
 
 from optlab._version import __version__
 from optlab.cli import advise, claims, data, derive, doctor, experiment, grid, report, rosetta, runs, simulate, theory, train, verify
+from optlab.cli.options import command
 
 app = typer.Typer(
     name="optlab",
@@ -30,18 +31,18 @@ def _root(version: Annotated[bool, typer.Option("--version", callback=_version, 
     pass
 
 
-app.command()(report.report)
-app.command()(derive.derive)
-app.command()(theory.theory)
-app.command()(simulate.simulate)
+command(app)(report.report)
+command(app)(derive.derive)
+command(app)(theory.theory)
+command(app)(simulate.simulate)
 for _name in experiment.QUESTIONS:
-    app.command(_name)(experiment.command(_name))
-app.command()(advise.advise)
-app.command()(train.train)
-app.command()(grid.grid)
-app.command()(claims.claims)
+    command(app, _name)(experiment.command(_name))
+command(app)(advise.advise)
+command(app)(train.train)
+command(app)(grid.grid)
+command(app)(claims.claims)
 app.add_typer(data.app, name="data")
 app.add_typer(runs.app, name="runs")
-app.command()(verify.verify)
-app.command()(rosetta.rosetta)
-app.command()(doctor.doctor)
+command(app)(verify.verify)
+command(app)(rosetta.rosetta)
+command(app)(doctor.doctor)

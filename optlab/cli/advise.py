@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from optlab.cli.options import rule_names
 from optlab.cli.output import number, print_json, print_table, progress_bar
 
 
@@ -20,7 +21,9 @@ def advise(
     ] = None,
     batch: Annotated[int, typer.Option(help="Rows per mini-batch.")] = 16,
     budget: Annotated[int | None, typer.Option(help="Steps of a run (default: 20 passes over the table).", show_default=False)] = None,
-    rule: Annotated[list[str] | None, typer.Option(help="A rule to try; may be repeated (default: all).", show_default=False)] = None,
+    rule: Annotated[
+        list[str] | None, typer.Option(help="A rule to try; may be repeated (default: all).", show_default=False, autocompletion=rule_names)
+    ] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0,
     figure: Annotated[Path, typer.Option(help="Figure to write (.png or .svg); the curves go beside it as .nc.")] = Path("advice.png"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
@@ -30,14 +33,12 @@ def advise(
     Example: optlab advise examples/data/diabetes.csv --target progression --standardize
     """
     from optlab import advise as give_advice
+    from optlab.cli.values import check_output
     from optlab.ensemble.netcdf import to_netcdf
-    from optlab.errors import InputError, OptlabError
-    from optlab.files import write_atomically
+    from optlab.errors import OptlabError
+    from optlab.files import mend, write_atomically
 
-    if figure.suffix not in (".png", ".svg", ".pdf"):
-        raise InputError(f"--figure {figure} must end in .png, .svg or .pdf")
-    if not figure.parent.is_dir():
-        raise InputError(f"--figure {figure}: there is no folder {str(figure.parent)!r}; make it first")
+    check_output(figure, (".png", ".svg", ".pdf"), "--figure")
     names = None if columns is None else [name.strip() for name in columns.split(",")]
     with progress_bar("advise") as progress:
         advice = give_advice(
@@ -52,7 +53,7 @@ def advise(
             draw_advice(advice.dataset()).savefig(figure, dpi=140)
         write_atomically(figure.with_suffix(".nc"), to_netcdf(advice.dataset()))
     except OSError as error:
-        raise OptlabError(f"cannot write {figure}: {error.strerror}") from None
+        raise OptlabError(f"cannot write {error.filename or figure}: {error.strerror}; {mend(error)}") from None
     if json:
         print_json(advice.to_dict() | {"figure": str(figure)})
         return 0

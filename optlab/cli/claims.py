@@ -81,7 +81,9 @@ def read_numbers(text: str) -> list[int] | None:
     out: list[int] = []
     for piece in filter(None, (piece.strip() for piece in text.split(","))):
         first, dash, last = piece.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) - int(first) > 100):
+        if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and not 0 <= int(last) - int(first) <= 100):
             raise InputError(f"--only {text}: {piece!r} is no number of a claim; give such as --only 11,20")
         out += range(int(first), int(last if dash else first) + 1)
+    if text and not out:
+        raise InputError(f"--only {text!r} names no claim; give such as --only 11,20")
     return out or None

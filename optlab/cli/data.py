@@ -8,12 +8,15 @@ from typing import Annotated
 
 import typer
 
+from optlab.cli.options import command, epilog
 from optlab.cli.output import print_json, print_table, progress_bar
 
-app = typer.Typer(help="Get and check the images to train on.\n\nExample: optlab data fetch cifar10 --data-dir data", no_args_is_help=True)
+app = typer.Typer(
+    help="Get and check the images to train on.", epilog=epilog("optlab data fetch cifar10 --data-dir data"), no_args_is_help=True
+)
 
 
-@app.command()
+@command(app)
 def fetch(
     name: Annotated[str, typer.Argument(help="What to get: cifar10.")],
     data_dir: Annotated[
@@ -41,7 +44,7 @@ def fetch(
     return 0
 
 
-@app.command()
+@command(app)
 def show(
     data: Annotated[str, typer.Argument(help="cifar10, or synthetic(training=2000).")] = "cifar10",
     data_dir: Annotated[

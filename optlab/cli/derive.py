@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from optlab.cli.options import definition_names
 from optlab.cli.output import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ def derive(
     rule: Annotated[
         str | None,
         typer.Argument(
-            help="A rule: its name, 'name(option=value)', or path/to/file.py:NAME. Or a schedule, or a normalization (layer_norm)."
+            help="A rule: its name, 'name(option=value)', or path/to/file.py:NAME. Or a schedule, or a normalization (layer_norm).",
+            autocompletion=definition_names,
         ),
     ] = None,
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,

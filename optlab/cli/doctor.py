@@ -13,6 +13,8 @@ def doctor(json: Annotated[bool, typer.Option("--json", help="Print one JSON doc
     """Versions, threads, vector instructions, CUDA, caches; what is missing and how to get it.
 
     Exit code 1 if something that optlab needs is broken.
+
+    Example: optlab doctor
     """
     from optlab.diagnosis import diagnose
 

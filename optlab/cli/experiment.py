@@ -64,16 +64,15 @@ def ask(
     report: Path | None = None,
 ) -> int:
     """Run one experiment and show what it found."""
+    from optlab.cli.values import check_output
     from optlab.ensemble.netcdf import to_netcdf
-    from optlab.errors import InputError, OptlabError
-    from optlab.files import write_atomically
+    from optlab.errors import OptlabError
+    from optlab.files import mend, write_atomically
     from optlab.reporting.experiment import figure_of, write_page
     from optlab.reporting.style import style
 
-    if out and out.suffix != ".nc":
-        raise InputError(f"--out {out} must end in .nc: the result is a netCDF file")
-    if out and not out.parent.is_dir():
-        raise InputError(f"--out {out}: there is no folder {str(out.parent)!r}; make it first")
+    if out:
+        check_output(out)
     experiment = import_module(f"optlab.experiments.questions.{name}").EXPERIMENT
     with progress_bar(name) as bar:
         result = experiment(spec, preset=preset, store=store, cluster=cluster, progress=bar, on_damage=warn, **dict(map(read_key, keys)))
@@ -88,7 +87,7 @@ def ask(
         if report:
             written["report"] = str(write_page(experiment, result, report, _typed(name, spec, preset, keys, report)))
     except OSError as error:
-        raise OptlabError(f"cannot write {error.filename or out or report}: {error.strerror}") from None
+        raise OptlabError(f"cannot write {error.filename or out or report}: {error.strerror}; {mend(error)}") from None
     findings, counts = (
         experiment.findings(result),
         {"store": {"computed": result.attrs["cells_computed"], "read": result.attrs["cells_read"]}},
@@ -129,5 +128,5 @@ def read_key(text: str) -> tuple[str, Any]:
         raise InputError(f"--set {text}: give name=value, such as --set seed=1")
     try:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return name.strip(), value.strip()

@@ -17,7 +17,7 @@ def show_grid(run: Any, out: Path, json: bool) -> int:
     """Write the grid, draw its losses by step (few points) or its final losses (many), and print one line per point."""
     from optlab.ensemble.netcdf import to_netcdf
     from optlab.errors import OptlabError
-    from optlab.files import write_atomically
+    from optlab.files import mend, write_atomically
 
     axes: dict[str, list[Any]] = loads(run.attrs["axes"])
     points = list(np.ndindex(*(len(values) for values in axes.values())))
@@ -25,7 +25,7 @@ def show_grid(run: Any, out: Path, json: bool) -> int:
         write_atomically(out, to_netcdf(run))
         _draw(run, axes, points, out.with_suffix(".png"))
     except OSError as error:
-        raise OptlabError(f"cannot write {out}: {error.strerror}") from None
+        raise OptlabError(f"cannot write {error.filename or out}: {error.strerror}; {mend(error)}") from None
     if json:
         keys = [key for key in run.data_vars if run[key].dims[: len(axes)] == tuple(axes)]
         document = {key: run.attrs[key] for key in ("rule", "problem", "schedule", "steps", "trajectories", "batch", "seed", "dtype")}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +17,10 @@ started = time.perf_counter()
 
 def print_json(document: dict[str, Any], **varying: Any) -> None:
     """One JSON document on standard output. Numbers that JSON lacks become null; what varies from run to run comes last."""
-    print(json.dumps(_plain(document | varying | {"duration": round(time.perf_counter() - started, 3)}), indent=2, ensure_ascii=False))
+    unicode = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().startswith("utf")
+    print(
+        json.dumps(_plain(document | varying | {"duration": round(time.perf_counter() - started, 3)}), indent=2, ensure_ascii=not unicode)
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -48,7 +53,7 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[obje
         table.add_column(header, justify="left" if i in words else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(str(value)) for value in row))
-    console = Console(soft_wrap=False, highlight=False)
+    console = Console(soft_wrap=False, highlight=False, **_plain_console())
     if not sys.stdout.isatty():
         wide = Console(width=100_000, highlight=False)  # a file or a pipe gets whole lines
         console = Console(width=max(wide.measure(table).maximum, len(title)), highlight=False)
@@ -59,23 +64,82 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[obje
     console.print(table)
 
 
+class _Quiet:
+    """Whether ``--quiet`` holds."""
+
+    asked = False
+
+
+class _Lines(logging.Handler):
+    """Remarks of the library as lines on standard error, above a progress bar if there is one."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        print(f"optlab: {record.getMessage()}", file=sys.stderr)
+
+
+@contextmanager
+def talk(quiet: bool, verbose: bool) -> Iterator[None]:
+    """While a command runs: no progress (``quiet``), or the library's remarks too (``verbose``). Raises InputError for both."""
+    if quiet and verbose:
+        from optlab.errors import InputError
+
+        raise InputError("--quiet and --verbose exclude each other: give one")
+    log, lines = logging.getLogger("optlab"), _Lines(logging.INFO)
+    level, _Quiet.asked = log.level, quiet
+    if verbose:
+        log.addHandler(lines)
+        log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(lines)
+        log.setLevel(level)
+        _Quiet.asked = False
+
+
 @contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int, str], None] | None]:
-    """A bar with the time left on standard error, or None when that is not a terminal."""
-    if not sys.stderr.isatty():
+    """A bar with the time left on standard error, or None when that is not a terminal, or ``--quiet`` asks for none.
+
+    A terminal that cannot move its cursor (``TERM=dumb``) gets a line every ten seconds.
+    """
+    if _Quiet.asked or not sys.stderr.isatty():
         yield None
+        return
+    if os.environ.get("TERM") in ("dumb", "unknown"):
+        yield _lines_of_progress(what)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=Console(stderr=True, **_plain_console()), transient=True) as bar:
         task = bar.add_task(what, total=None)
 
         def update(done: int, total: int, label: str = "") -> None:
             bar.update(task, completed=done, total=total, description=f"{what} {label}"[:60].rstrip())
 
         yield update
+
+
+def _lines_of_progress(what: str, seconds: float = 10.0) -> Callable[[int, int, str], None]:
+    began = told = time.monotonic()
+
+    def update(done: int, total: int, label: str = "") -> None:
+        nonlocal told
+        now = time.monotonic()
+        if now - told < seconds:
+            return
+        told = now
+        left = f", about {(now - began) * (total - done) / done:.0f} s left" if done and total else ""
+        print(f"{what} {label}".rstrip() + f": {done:,} of {total:,}{left}", file=sys.stderr)
+
+    return update
+
+
+def _plain_console() -> dict[str, Any]:
+    """Nothing but text where ``NO_COLOR`` is set (rich itself would leave bold and dim)."""
+    return {"color_system": None} if os.environ.get("NO_COLOR") else {}
 
 
 def number(value: float | None, digits: int = 5) -> str:

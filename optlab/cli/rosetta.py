@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from optlab.cli.options import definition_names
 from optlab.cli.output import print_json, print_table, progress_bar
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 def rosetta(
     what: Annotated[
         str | None,
-        typer.Argument(help="A rule (adam), or a call such as 'torch.optim.RMSprop(lr=0.01, alpha=0.9)'. None: the whole matrix."),
+        typer.Argument(
+            help="A rule (adam), or a call such as 'torch.optim.RMSprop(lr=0.01, alpha=0.9)'. None: the whole matrix.",
+            autocompletion=definition_names,
+        ),
     ] = None,
     to: Annotated[str | None, typer.Option(help="The library to translate to: torch, optax or keras.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document; formulas read back with optlab.sympify.")] = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from optlab.cli.options import StoreOption
+from optlab.cli.options import StoreOption, command, epilog
 from optlab.cli.output import number, print_json, print_table, progress_bar, warn
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from optlab.experiments.store import Store
 
 app = typer.Typer(
-    help="Finished cells in the store: list, show, export, clean.\n\nExample: optlab runs list --rule adam", no_args_is_help=True
+    help="Finished cells in the store: list, show, export, clean.", epilog=epilog("optlab runs list --rule adam"), no_args_is_help=True
 )
 KindOption = Annotated[str | None, typer.Option(help="Only this kind: simulate, predict, training, ...", show_default=False)]
 RuleOption = Annotated[str | None, typer.Option(help="Only rules whose label holds this.", show_default=False)]
@@ -23,7 +23,7 @@ TextOption = Annotated[str | None, typer.Option(help="Only cells whose spec hold
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
-@app.command("list")
+@command(app, "list")
 def list_runs(
     kind: KindOption = None, rule: RuleOption = None, text: TextOption = None, store: StoreOption = None, json: JsonOption = False
 ) -> int:
@@ -50,7 +50,7 @@ def list_runs(
     return 0
 
 
-@app.command()
+@command(app)
 def show(
     id: Annotated[str, typer.Argument(help="The first digits of its id, as `optlab runs list` shows them.", metavar="ID")],
     store: StoreOption = None,
@@ -93,7 +93,7 @@ def show(
     return 0
 
 
-@app.command()
+@command(app)
 def export(
     ids: Annotated[
         list[str] | None, typer.Argument(help="First digits of ids; several, or --all.", metavar="ID...", show_default=False)
@@ -144,7 +144,7 @@ def export(
     return 0
 
 
-@app.command()
+@command(app)
 def clean(
     older_than: Annotated[
         float | None, typer.Option(help="Also what was written more days ago.", metavar="DAYS", min=0, show_default=False)

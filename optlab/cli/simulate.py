@@ -8,17 +8,23 @@ from typing import Annotated, Any
 
 import typer
 
+from optlab.cli.options import problem_names, rule_names, schedule_names
 from optlab.cli.output import number, print_json, print_table, progress_bar
 
 
 def simulate(
-    rule: Annotated[str, typer.Option(help="A rule: name, 'name(option=value)' or file.py:NAME.")] = "sgd",
+    rule: Annotated[str, typer.Option(help="A rule: name, 'name(option=value)' or file.py:NAME.", autocompletion=rule_names)] = "sgd",
     problem: Annotated[
         str,
-        typer.Option(help="Such as 'quadratic(condition_number=100, dim=10, noise=1)', 'line_fit()' or \"symbolic('x**2 + 10*y**2')\"."),
+        typer.Option(
+            help="Such as 'quadratic(condition_number=100, dim=10, noise=1)', 'line_fit()' or \"symbolic('x**2 + 10*y**2')\".",
+            autocompletion=problem_names,
+        ),
     ] = ("quadratic(condition_number=100, dim=10, noise=1)"),
     alpha: Annotated[float | None, typer.Option(help="Constant learning rate.", show_default=False)] = None,
-    schedule: Annotated[str | None, typer.Option(help="Such as 'cosine(peak=0.1, steps=1000)'.", show_default=False)] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="Such as 'cosine(peak=0.1, steps=1000)'.", show_default=False, autocompletion=schedule_names)
+    ] = None,
     steps: Annotated[int, typer.Option(help="Steps of each run.")] = 1000,
     batch: Annotated[int, typer.Option(help="Samples per gradient.")] = 1,
     trajectories: Annotated[int, typer.Option(help="Independent runs.")] = 10_000,
@@ -49,24 +55,21 @@ def simulate(
     out: Annotated[Path, typer.Option(help="netCDF file to write; the figure goes beside it as .png.")] = Path("simulation.nc"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
-    """Simulate many runs; where the rule is linear, hold them against the exact prediction.
+    """Simulate many runs; where the rule is linear, hold them against the exact prediction. Ctrl-C keeps what is done.
 
     Example: optlab simulate --rule adam --alpha 0.01 --trajectories 100000 --out adam.nc
 
     optlab simulate --rule momentum --alpha 0.1 --axis alpha=0.03,0.1,0.3 --axis beta=0,0.5,0.9 --reach 0.5,0.1
 
-    optlab simulate --rule adam --alpha 0.01 --trajectories 1000000 --steps 10000   (Ctrl-C keeps what is done)
+    optlab simulate --rule adam --alpha 0.01 --trajectories 1000000 --steps 10000
     """
     from optlab import simulate as run_simulation
-    from optlab.cli.values import axes_of, numbers, size_of
+    from optlab.cli.values import axes_of, check_output, numbers, size_of
     from optlab.errors import InputError, Interrupted
 
     if (alpha is None) == (schedule is None):
         raise InputError("give the learning rate once: --alpha 0.1, or --schedule 'cosine(peak=0.1, steps=1000)'")
-    if out.suffix != ".nc":
-        raise InputError(f"--out {out} must end in .nc: the result is a netCDF file")
-    if not out.parent.is_dir():
-        raise InputError(f"--out {out}: there is no folder {str(out.parent)!r}; make it first")
+    check_output(out)
     options: dict[str, Any] = {
         "schedule": schedule if alpha is None else alpha, "steps": steps, "batch": batch, "trajectories": trajectories,
         "rng": seed, "dtype": dtype,
@@ -106,7 +109,7 @@ def _show(run: Any, rule: str, problem: str, options: dict[str, Any], out: Path,
     from optlab.ensemble.agreement import compare, has_threshold
     from optlab.ensemble.netcdf import to_netcdf
     from optlab.errors import OptlabError, UnsupportedError
-    from optlab.files import write_atomically
+    from optlab.files import mend, write_atomically
     from optlab.reporting.figures.loss_curve import draw_loss_curve
     from optlab.reporting.style import new_figure, style
 
@@ -130,7 +133,7 @@ def _show(run: Any, rule: str, problem: str, options: dict[str, Any], out: Path,
             )
             figure.savefig(out.with_suffix(".png"), dpi=140)
     except OSError as error:
-        raise OptlabError(f"cannot write {out}: {error.strerror}") from None
+        raise OptlabError(f"cannot write {error.filename or out}: {error.strerror}; {mend(error)}") from None
     levels = list(run["quantile"].values) if "loss_quantile" in run else []
     if json:
         keys = ("loss_mean", "loss_variance", "loss_standard_error", "diverged")

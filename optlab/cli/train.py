@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from optlab.cli.options import rule_names, schedule_names
 from optlab.cli.output import number, print_json, print_table, progress_bar, warn
 
 
@@ -25,9 +26,12 @@ def train(
     columns: Annotated[str | None, typer.Option(help="Features of a table to use (default: all others).", show_default=False)] = None,
     drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows of a table with missing cells.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Leave a table's features as they are (else mean 0, deviation 1).")] = False,
-    rule: Annotated[str, typer.Option(help="A rule: name, 'name(option=value)' or file.py:NAME.")] = "momentum",
+    rule: Annotated[str, typer.Option(help="A rule: name, 'name(option=value)' or file.py:NAME.", autocompletion=rule_names)] = "momentum",
     schedule: Annotated[
-        str, typer.Option(help="constant, cosine, warmup_cosine, one_cycle, ..., or a call; length and peak are filled in.")
+        str,
+        typer.Option(
+            help="constant, cosine, warmup_cosine, one_cycle, ..., or a call; length and peak are filled in.", autocompletion=schedule_names
+        ),
     ] = "warmup_cosine",
     alpha: Annotated[
         float | None, typer.Option(help="Learning rate: that of a constant schedule, the largest of another.", show_default=False)
@@ -64,13 +68,11 @@ def train(
 
     optlab train linear --data table.csv --target y --rule sgd --schedule constant --alpha 0.1
     """
-    from optlab.errors import InputError, Interrupted
+    from optlab.cli.values import check_output
+    from optlab.errors import Interrupted
     from optlab.training.train import prepare
 
-    if out.suffix != ".nc":
-        raise InputError(f"--out {out} must end in .nc: the result is a netCDF file")
-    if not out.parent.is_dir():
-        raise InputError(f"--out {out}: there is no folder {str(out.parent)!r}; make it first")
+    check_output(out)
     kept = checkpoint if checkpoint is not None else out.with_name(out.name + ".part")
     with progress_bar(model) as bar:
         if bar:
@@ -98,12 +100,12 @@ def train(
 def _write(run: Any, out: Path) -> None:
     from optlab.ensemble.netcdf import to_netcdf
     from optlab.errors import OptlabError
-    from optlab.files import write_atomically
+    from optlab.files import mend, write_atomically
 
     try:
         write_atomically(out, to_netcdf(run))
     except OSError as error:
-        raise OptlabError(f"cannot write {out}: {error.strerror}") from None
+        raise OptlabError(f"cannot write {error.filename or out}: {error.strerror}; {mend(error)}") from None
 
 
 def _draw(run: Any, out: Path) -> Path | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from optlab.errors import InputError
@@ -48,6 +50,18 @@ def _value(text: str) -> Any:
     return text
 
 
+def check_output(path: Path, endings: Sequence[str] = (".nc",), option: str = "--out") -> None:
+    """Raise InputError where a result and what goes beside it cannot be written: seen before hours of work, not after."""
+    if path.suffix not in endings:
+        why = ": the result is a netCDF file" if endings == (".nc",) else ""
+        raise InputError(f"{option} {path} must end in {', '.join(endings[:-1])}{' or ' if endings[1:] else ''}{endings[-1]}{why}")
+    if not path.parent.is_dir():
+        raise InputError(f"{option} {path}: there is no folder {str(path.parent)!r}; make it first")
+    for each in dict.fromkeys((path, path.with_suffix(".nc"), path.with_suffix(".png"))):
+        if each.is_dir():
+            raise InputError(f"{option} {path}: {each} is a folder; name another file")
+
+
 def size_of(text: str) -> float:
     """Bytes from ``"500MB"``, ``"2GB"`` or a plain number.
 
@@ -57,6 +71,9 @@ def size_of(text: str) -> float:
     plain = text.strip().upper()
     digits = plain.rstrip("KMGTB")
     try:
-        return float(digits) * _UNITS[plain[len(digits) :].strip()]
+        size = float(digits) * _UNITS[plain[len(digits) :].strip()]
     except (ValueError, KeyError):
         raise InputError(f"--memory {text!r} is no size: write it as 500MB or 2GB") from None
+    if not 0 < size < math.inf:
+        raise InputError(f"--memory {text!r} must be a positive size: write it as 500MB or 2GB")
+    return size

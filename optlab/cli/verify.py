@@ -6,11 +6,15 @@ from typing import Annotated
 
 import typer
 
+from optlab.cli.options import rule_names
 from optlab.cli.output import print_json, print_table, progress_bar
 
 
 def verify(
-    rule: Annotated[list[str] | None, typer.Argument(help="Rules to check (default: every built-in one).", show_default=False)] = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Argument(help="Rules to check (default: every built-in one).", show_default=False, autocompletion=rule_names),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the drawn gradient sequences.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
     against: Annotated[

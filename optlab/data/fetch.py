@@ -69,6 +69,8 @@ def fetch_cifar10(
         archive.unlink()
     except KeyboardInterrupt:
         raise Interrupted(f"interrupted; what came is kept in {base}: the same command goes on from there") from None
+    except ValueError as error:  # urllib's word for what is no address
+        raise InputError(f"--url {url}: {error}; give an address such as {URL}") from None
     except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         kept = f"; {part.stat().st_size:,} bytes are kept in {part}: the same command goes on from there" if part.is_file() else ""

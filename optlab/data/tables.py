@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from optlab.errors import InputError
+from optlab.errors import InputError, short
 
 DELIMITERS = (",", ";", "\t")
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none"})  #: cells that hold no number, in lower case
@@ -24,16 +24,6 @@ INTERCEPT = "(intercept)"  #: the name of the column of ones
 LARGEST = 1e30  #: fourth moments of larger numbers overflow
 SMALLEST_SPREAD = 1e-100  #: a column that varies by less cannot be worked with in float64
 MEND_MISSING = "correct it, or drop such rows with drop_missing=True (--drop-missing)"
-
-
-def short(value: object, length: int = 40) -> str:
-    """The value as one short line.
-
-    >>> short("a\\nb")
-    "'a\\\\nb'"
-    """
-    text = repr(value)
-    return text if len(text) <= length else f"{text[: length - 4]}...{text[0]}"
 
 
 def _listed(names: Sequence[str], shown: int = 8) -> str:

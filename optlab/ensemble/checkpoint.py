@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,12 +36,17 @@ class Checkpoint:
             with np.load(io.BytesIO(self.path.read_bytes()), allow_pickle=False) as file:
                 held = dict(file)
             identity = str(held.pop("identity"))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
-            raise StoreError(f"checkpoint {self.path} cannot be read ({error}): delete it to start anew") from None
+        except OSError as error:
+            raise StoreError(f"checkpoint {self.path} cannot be read ({error.strerror}): name another file") from None
+        except Exception as error:  # whatever a damaged file makes the readers raise
+            raise StoreError(f"checkpoint {self.path} is damaged ({type(error).__name__}): delete it to start anew") from None
         if identity != self.identity:
             raise InputError(f"checkpoint {self.path} belongs to another request: delete it, or name another file")
         for number, cell in enumerate(self.cells):
-            _restore(cell, {key.split("/", 1)[1]: value for key, value in held.items() if key.startswith(f"{number}/")})
+            try:
+                _restore(cell, {key.split("/", 1)[1]: value for key, value in held.items() if key.startswith(f"{number}/")})
+            except Exception as error:
+                raise StoreError(f"checkpoint {self.path} is damaged ({type(error).__name__}): delete it to start anew") from None
 
     def save(self) -> None:
         """Write the statistics so far."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 from optlab.ensemble.cell import Cell, Piece
 from optlab.ensemble.checkpoint import Checkpoint
 
+log = logging.getLogger(__name__)
 SAVE_SECONDS = 20.0  #: between two writings of a checkpoint
 
 Waiting = deque[tuple[Cell, "Future[Piece | None]"]]
@@ -25,6 +27,10 @@ def execute(
 ) -> None:
     """Run every cell to its end. The numbers depend neither on ``workers`` nor on ``chunk`` (blocks of 64 taken at once)."""
     kept = Checkpoint(checkpoint, cells) if checkpoint is not None else None
+    runs, steps = cells[0].request.trajectories, cells[0].request.steps
+    log.info("simulating %d x %s trajectories of %s steps, %d threads", len(cells), f"{runs:,}", f"{steps:,}", workers)
+    if kept:
+        log.info("what is done is kept in %s when interrupted", checkpoint)
     if kept is not None:
         kept.resume()
     total = sum(cell.request.trajectories for cell in cells)

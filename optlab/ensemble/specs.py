@@ -68,6 +68,8 @@ class Request:
         batch = options["batch"]
         if batch is not None:
             batch = whole(batch, "batch")
+            if batch > 2**53:
+                raise InputError(f"batch = {batch} is more than 2^53, beyond which float64 does not count: give fewer samples")
             if isinstance(checked, Rows) and checked.sampling != "replacement" and batch > checked.n:
                 raise InputError(
                     f"batch = {batch} is more than the table's {checked.n} rows: sampling={checked.sampling!r} takes each row once"

@@ -17,17 +17,17 @@ from pydantic import Field
 
 from optlab._version import __version__
 from optlab.ensemble.specs import canonical_json
-from optlab.errors import InputError, UnknownNameError
+from optlab.errors import InputError, UnknownNameError, short
 from optlab.experiments.catalog import QUESTIONS
 from optlab.experiments.cluster import connected
-from optlab.experiments.spec import Strict, read_toml, validated
+from optlab.experiments.spec import Distinct, read_toml, validated
 from optlab.experiments.store import Store, default_store
 from optlab.experiments.sweep import Cell, Progress, Runner
 
 Run = Callable[[list[Cell]], list[xr.Dataset]]
 
 
-class ExperimentSpec(Strict):
+class ExperimentSpec(Distinct):
     """What every experiment can be asked with."""
 
     title: str | None = None  #: of the figure and the page; by default the question
@@ -97,6 +97,8 @@ class Experiment(Generic[S]):
         elif isinstance(spec, dict):
             raw = dict(spec)
         else:
+            if spec is not None and not isinstance(spec, self.spec):
+                raise InputError(f"{short(spec)} is no spec of {self.name}: give the path of a TOML file, or a dict")
             given = self.presets[preset] if preset is not None else spec
             raw = {} if given is None else given.model_dump()
         return validated(self.spec, raw | keys, where, {})

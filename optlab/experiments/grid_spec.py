@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from optlab.errors import UnknownNameError
-from optlab.experiments.spec import Positive, Strict, read_toml, validated
+from optlab.experiments.spec import Distinct, Positive, Strict, path_of, read_toml, validated
 
 Seeds = list[Annotated[int, Field(ge=0)]]
 Names = list[str]
@@ -22,7 +22,7 @@ class Chosen(Strict):
     alpha: Positive
 
 
-class GridSpec(Strict):
+class GridSpec(Distinct):
     """Optimizer x learning rate x schedule (x model) on one set of images; or, with ``settings``, those settings only.
 
     Every setting is run on ``seeds``. Then each rule's best setting is run for ``final_epochs`` on ``seeds`` and ``final_seeds``, and those
@@ -96,5 +96,5 @@ def read_grid(spec: str | Path | dict[str, Any] | GridSpec | None = None, preset
         if preset not in PRESETS:
             raise UnknownNameError("preset", preset, PRESETS)
         return PRESETS[preset]
-    raw, where = (spec, "spec") if isinstance(spec, dict) else (read_toml(Path(spec)), str(spec))
+    raw, where = (spec, "spec") if isinstance(spec, dict) else (read_toml(path_of(spec)), str(spec))
     return validated(GridSpec, raw, where, {"settings": Chosen})

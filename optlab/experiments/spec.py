@@ -5,11 +5,11 @@ from __future__ import annotations
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from optlab.errors import InputError
+from optlab.errors import InputError, short
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=10**9)]
@@ -25,10 +25,24 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class Distinct(Strict):
+    """A table whose lists are axes of what is run: a value that stands there twice is an error."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        for key in type(self).model_fields:
+            values = getattr(self, key)
+            if isinstance(values, list):
+                twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
+                if twice is not None:
+                    raise ValueError(f"{key} holds {short(twice)} twice; name each once")
+        return self
+
+
 S = TypeVar("S", bound=Strict)
 
 
-class Quadratics(Strict):
+class Quadratics(Distinct):
     """The comparison on ill-conditioned quadratics."""
 
     kappas: list[Annotated[float, Field(ge=1, le=1e12)]] = Field(default=[100.0, 1000.0], min_length=1)
@@ -127,7 +141,7 @@ def read_spec(path: str | Path | None) -> ReportSpec:
         here = Path("examples/data/diabetes.csv"), Path(__file__).parents[2] / "examples/data/diabetes.csv"
         found = next((p for p in here if p.is_file()), None)
         return ReportSpec(table=TableSection(path=str(found), target="progression") if found else None)
-    path = Path(path)
+    path = path_of(path)
     spec = parse_spec(read_toml(path), str(path))
     folder = path.parent
     rules = [_beside(folder, rule) for rule in spec.rules]
@@ -135,18 +149,45 @@ def read_spec(path: str | Path | None) -> ReportSpec:
     return spec.model_copy(update={"rules": rules, "table": table})
 
 
+def path_of(spec: object) -> Path:
+    """The path of a spec. Raises InputError for what is neither a path, nor a dict, nor a spec."""
+    if not isinstance(spec, (str, Path)):
+        raise InputError(f"{short(spec)} is no spec: give the path of a TOML file, or a dict")
+    return Path(spec)
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """What the TOML file holds. Raises InputError with one line that names it."""
     try:
-        text = path.read_bytes().decode()
+        content = path.read_bytes()
     except FileNotFoundError:
         raise InputError(f"there is no spec file {str(path)!r}; give the path of a TOML file, or none for the default") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the spec {str(path)!r}: {error}") from None
+    except IsADirectoryError:
+        raise InputError(f"the spec {str(path)!r} is a folder; name the TOML file in it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "its name cannot be that of a file"
+        raise InputError(f"cannot read the spec {str(path)!r}: {reason}; name a TOML file that you may read") from None
+    try:
+        text = content.decode("utf-8-sig")  # editors of Windows begin a file with a byte-order mark
+    except UnicodeDecodeError as error:
+        line = content[: error.start].count(b"\n") + 1
+        raise InputError(f"{path}, line {line}: not UTF-8 text; save the file as UTF-8") from None
+    return parse_toml(text, str(path))
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """What TOML text holds. Raises InputError with one line that names the place.
+
+    >>> parse_toml("steps = ", "mine.toml")
+    Traceback (most recent call last):
+    optlab.errors.InputError: mine.toml: not valid TOML: Invalid value (at end of document)
+    """
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{path}: not valid TOML: {error}") from None
+    except (ValueError, RecursionError) as error:  # ValueError also for whole numbers of thousands of digits
+        reason = str(error).splitlines()[0] if isinstance(error, tomllib.TOMLDecodeError) else "a whole number has too many digits"
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else reason
+        raise InputError(f"{where}: not valid TOML: {reason}") from None
 
 
 def _beside(folder: Path, name: str) -> str:
@@ -170,7 +211,8 @@ def validated(kind: type[S], raw: dict[str, Any], where: str, tables: dict[str, 
     try:
         return kind.model_validate(raw)
     except ValidationError as error:
-        first = error.errors()[0]
+        found = error.errors()
+        first = next((item for item in found if item["type"] == "extra_forbidden"), found[0])  # a misspelt key is not a missing one
         if not first["loc"]:  # the whole does not hold together
             raise InputError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from None
         *parents, key = [str(part) for part in first["loc"]]
@@ -185,4 +227,4 @@ def validated(kind: type[S], raw: dict[str, Any], where: str, tables: dict[str, 
             raise InputError(f"{where}: unknown key {key!r}{table}; {hint}") from None
         if first["type"] == "missing":
             raise InputError(f"{where}: key {key!r} is missing{table}: add it") from None
-        raise InputError(f"{where}: {key} = {first['input']!r}{table}: {first['msg'][0].lower()}{first['msg'][1:]}") from None
+        raise InputError(f"{where}: {key} = {short(first['input'], 100)}{table}: {first['msg'][0].lower()}{first['msg'][1:]}") from None

@@ -10,7 +10,6 @@ A damaged file is renamed to ``<sha256>.damaged-<random>``; if a sound one had j
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -26,7 +25,7 @@ from optlab.codegen.module import cache_folder
 from optlab.ensemble.netcdf import from_netcdf, to_netcdf
 from optlab.ensemble.specs import canonical_json
 from optlab.errors import StoreError
-from optlab.files import write_atomically
+from optlab.files import mend, write_atomically
 
 FORMAT = 1
 _UNSUMMED = "the checksum stands here".ljust(64, ".")  #: as long as a checksum, and replaced by it in the encoded file
@@ -92,7 +91,9 @@ class Store:
         try:
             write_atomically(path, content)
         except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror}; finished cells are kept: {_mend(error)} and run again") from None
+            raise StoreError(
+                f"cannot write {path}: {error.strerror}; finished cells are kept: {mend(error, 'a store you can write to')} and run again"
+            ) from None
         return settled
 
     def files(self) -> list[Path]:
@@ -169,14 +170,6 @@ def read_cell(content: bytes, cell: str | None = None) -> xr.Dataset:
     if cell is not None and data.attrs["cell"] != cell:
         raise Damaged("it holds another cell")
     return data
-
-
-def _mend(error: OSError) -> str:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return "free some space"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return "name a store you can write to"
-    return "see to the disk"
 
 
 def checksum(data: xr.Dataset) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
@@ -18,6 +19,7 @@ from optlab.experiments.store import Store
 from optlab.expressions import Rule
 from optlab.objectives import Problem
 
+log = logging.getLogger(__name__)
 Progress = Callable[[int, int, str], None]  #: cells done, cells in all, what is running
 
 
@@ -98,14 +100,18 @@ class Runner:
                 self._tell(cell, len(cells))
                 held = self.store.get(cell.spec) if self.store else None
                 if held is None:
+                    log.info("computing %s", cell.name)
                     yield place, cell
                 else:
+                    log.info("read %s from %s", cell.name, self.store.path(cell.spec) if self.store else "the store")
                     found[place] = held
                     self.read += 1
 
         def keep(place: int, data: xr.Dataset) -> None:
             found[place] = self.store.put(cells[place].spec, data) if self.store else data
             self.computed += 1
+            if self.store:
+                log.info("kept %s in %s", cells[place].name, self.store.path(cells[place].spec))
             if self.cluster:
                 self._tell(cells[place], len(cells))
 

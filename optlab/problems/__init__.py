@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 from optlab.calls import parse_call
@@ -17,7 +19,7 @@ from optlab.problems.quadratic import quadratic
 from optlab.problems.saddle import saddle
 from optlab.problems.symbolic import symbolic
 
-_MAKERS = {
+_MAKERS: dict[str, Callable[..., Problem]] = {
     "quadratic": quadratic, "line_fit": line_fit, "least_squares": least_squares, "logistic_regression": logistic_regression,
     "huber_regression": huber_regression, "saddle": saddle, "plateau": plateau, "symbolic": symbolic,
 }  # fmt: skip
@@ -41,8 +43,13 @@ def get(name: str | Problem, **options: Any) -> Problem:
     head, inline, positional = parse_call(name)
     if head not in _MAKERS:
         raise UnknownNameError("problem", head, _MAKERS)
+    make = _MAKERS[head]
+    known = list(signature(make).parameters)
+    for key in inline | options:
+        if key not in known:
+            raise UnknownNameError(f"option of {head}", key, known)
     try:
-        return _MAKERS[head](*positional, **(inline | options))  # type: ignore[operator]
+        return make(*positional, **(inline | options))
     except TypeError as error:
         raise InputError(f"problem {name!r}: {str(error).replace('()', '')}") from None
 

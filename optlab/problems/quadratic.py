@@ -22,6 +22,9 @@ def piece() -> sp.Expr:
     return lam * z**2 / 2
 
 
+LARGEST_DIM = 10**6
+
+
 def curvatures(kind: str, condition_number: float, dim: int, largest: float = 1.0) -> tuple[float, ...]:
     """``dim`` curvatures from largest/condition_number to largest: log-spaced, half at each end, or evenly spaced.
 
@@ -83,6 +86,8 @@ def quadratic(
     if isinstance(spectrum, str):
         kappa = 1.0 if condition_number is None else real(condition_number, "condition_number", low=1)
         size = whole(dim if dim is not None else (1 if kappa == 1 else 2), "dim")
+        if size > LARGEST_DIM:
+            raise InputError(f"dim = {size} must be at most {LARGEST_DIM}: every curvature is a number of its own")
         values = curvatures(spectrum, kappa, size, real(L, "L", low=0, strict=True))
         options |= {"condition_number": kappa, "dim": size} | ({} if spectrum == "log" else {"spectrum": spectrum})
         options |= {} if L == 1 else {"L": float(L)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from optlab.training.measures import noise_scale, norm
 from optlab.training.progress import Progress
 from optlab.training.task import Task
 
+log = logging.getLogger(__name__)
 SAVE_SECONDS = 60.0  #: between two writings of a checkpoint within an epoch
 EPOCH_SECONDS = 2.0  #: the same at the end of an epoch
 
@@ -68,6 +70,7 @@ class Loop:
         if found is None:
             return Progress(self.epochs, state=self.learner.state())
         self.learner.restore(found.state)
+        log.info("read epoch %d, step %d from %s", found.epoch, found.step, self.checkpoint.path if self.checkpoint else "")
         return found
 
     def _epoch(self, progress: Progress, interrupts: Interrupts) -> None:
@@ -93,6 +96,7 @@ class Loop:
         self._measure(progress)
         progress.seconds[number - 1] += time.monotonic() - began
         progress.epoch, progress.step, progress.sums = number + 1, 0, np.zeros_like(progress.sums)
+        log.info("trained epoch %d of %d: %s", number, progress.epochs, self._label(progress))
         self._save_after(EPOCH_SECONDS, progress)
 
     def _steps(self, number: int, first: int) -> Iterator[np.ndarray]:
@@ -152,6 +156,7 @@ class Loop:
         if self.checkpoint is None:
             return None
         self.checkpoint.save(progress)
+        log.info("kept epoch %d, step %d in %s", progress.epoch, progress.step, self.checkpoint.path)
         return self.checkpoint.path
 
 

@@ -18,7 +18,7 @@ from optlab.data.tables import INTERCEPT
 from optlab.ensemble.philox import read_seed
 from optlab.ensemble.plans import schedule_plan
 from optlab.ensemble.specs import canonical_json
-from optlab.errors import UnknownNameError
+from optlab.errors import InputError, UnknownNameError
 from optlab.expressions import Rule, Schedule
 from optlab.nn.trainer import chosen_backend
 from optlab.objectives import whole
@@ -33,6 +33,7 @@ from optlab.training.task import Task, read_task
 if TYPE_CHECKING:
     import xarray as xr
 
+LARGEST_EPOCHS = 10**6
 DTYPES = ("float32", "float64")
 
 
@@ -108,6 +109,8 @@ def prepare(
     if dtype not in DTYPES:
         raise UnknownNameError("dtype", dtype, DTYPES)
     epochs, batch, probe, seed = whole(epochs, "epochs"), whole(batch, "batch"), whole(probe, "probe", low=0), read_seed(rng)
+    if epochs > LARGEST_EPOCHS:
+        raise InputError(f"epochs = {epochs} must be at most {LARGEST_EPOCHS}: each keeps its measures and its learning rates")
     counts = {"training": training, "validation": validation, "warmup": warmup, "threads": threads}
     for name, value in counts.items():
         if value is not None:

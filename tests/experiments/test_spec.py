@@ -71,12 +71,17 @@ def test_files_that_cannot_be_read(tmp_path):
     latin.write_bytes("title = 'Größe'".encode("latin-1"))
     for path, message in (
         (tmp_path / "none.toml", "there is no spec file"),
-        (tmp_path, "cannot read the spec"),
-        (latin, "cannot read the spec"),
+        (tmp_path, "is a folder; name the TOML file in it"),
+        (latin, "line 1: not UTF-8 text; save the file as UTF-8"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             read_spec(path)
         assert str(path) in one_line(caught.value)
+
+
+def test_a_value_that_stands_twice_on_an_axis_is_refused():
+    with pytest.raises(InputError, match=r"kappas holds 10\.0 twice; name each once"):
+        parse_spec({"quadratics": {"kappas": [10, 100, 10.0]}})
 
 
 def test_a_spectrum_that_does_not_exist_is_refused_before_any_work(tmp_path):

@@ -254,7 +254,7 @@ BAD = {
     "attribute": (lambda: symbolic("x.__class__"), "cannot read the formula"),
     "coordinates": (lambda: symbolic("x**2", coordinates=["w"]), "do not match the symbols"),
     "name": (lambda: problems.get("quadratik"), "unknown problem 'quadratik'; did you mean 'quadratic'"),
-    "option": (lambda: problems.get("quadratic(kappa=3)"), "unexpected keyword argument 'kappa'"),
+    "option": (lambda: problems.get("quadratic(kappa=3)"), "unknown option of quadratic 'kappa'"),
     "no problem": (lambda: problems.get(3), "3 is no problem"),
 }
 

@@ -30,10 +30,13 @@ def draw_loss_curve(
     def steps(data: xr.Dataset) -> np.ndarray:
         return np.where(data.step.values == 0, 0.7, data.step.values) if log_steps else data.step.values
 
+    mean = source.loss_mean.values
+    positive = bool((np.isfinite(mean) & (mean > minimum)).any())  # else there is nothing that a logarithmic axis could show
+
     def visible(values: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore"):
             excess = np.asarray(values, float) - minimum
-            return np.where((excess > 0) & np.isfinite(excess), excess, np.nan)
+            return np.where(((excess > 0) | (not positive)) & np.isfinite(excess), excess, np.nan)
 
     if simulated is not None:
         x = steps(simulated)
@@ -51,6 +54,7 @@ def draw_loss_curve(
         ax.plot(steps(source), bound, linewidth=1.3, **BOUND)
     if log_steps:
         ax.set_xscale("log")
-    ax.set_yscale("log")
+    if positive:
+        ax.set_yscale("log")
     ax.minorticks_off()
     return ax

@@ -1,0 +1,45 @@
+"""Ctrl-C at any moment, also where Python cannot raise it.
+
+LLVM calls back into Python while it compiles. An exception there is printed and dropped, and what was compiled is lost: what fails
+next is no defect. So a Ctrl-C that was dropped is remembered, and sent again.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+AGAIN_SECONDS = 0.05
+
+
+@dataclass
+class CtrlC:
+    """Whether an interrupt was dropped."""
+
+    seen: bool = False
+
+
+@contextmanager
+def remembered() -> Iterator[CtrlC]:
+    """Remember interrupts that Python has to drop, without printing them, and send them again a moment later."""
+    state, before = CtrlC(), sys.unraisablehook
+
+    def hook(unraisable: Any) -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            before(unraisable)
+            return
+        state.seen = True
+        again = threading.Timer(AGAIN_SECONDS, lambda: _thread.interrupt_main() if sys.unraisablehook is hook else None)
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield state
+    finally:
+        sys.unraisablehook = before
