@@ -36,9 +36,10 @@ def order_bytes(problem: Problem) -> int:
 
 def constants(problem: Rows, dtype: str) -> dict[str, int]:
     """What the template of rows is written in."""
-    rest = order_of_sums(problem, dtype)["REST"]
-    cut = padded(problem, dtype) - rest * width_of(problem, dtype) if rest else problem.dim
-    return {"LANES": width_of(problem, dtype), "ROW": padded(problem, dtype), "CUT": cut, **order_of_sums(problem, dtype)}
+    lanes, row = width_of(problem, dtype), padded(problem, dtype)
+    order = order_of_sums(row // lanes)
+    cut = row - order["REST"] * lanes if order["REST"] else problem.dim
+    return {"LANES": lanes, "ROW": row, "CUT": cut, **order}
 
 
 def gradient_numbers(problem: Rows, dtype: str) -> int:

@@ -58,7 +58,8 @@ def kernel_source(rule: Rule, problem: Problem, dtype: str, uniform_bits: int = 
         "STATES": len(lowered(rule).states), "QUADRATIC": bool(quadratic),
     } | {purpose.name: int(purpose) for purpose in Purpose}  # fmt: skip
     if isinstance(problem, Rows):
-        constants |= {"DIM": padded(problem, dtype), **layout.order_of_sums(problem, dtype)}
+        dim = padded(problem, dtype)
+        constants |= {"DIM": dim, **layout.order_of_sums(dim // width_of(problem, dtype))}
     header = _HEADER.format(
         what=f"rule {rule.name} and problem {problem.name}",
         dtype=dtype,

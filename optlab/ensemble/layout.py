@@ -50,12 +50,12 @@ def padded(problem: Problem, dtype: str) -> int:
     return -(-problem.dim // width) * width
 
 
-def order_of_sums(problem: Problem, dtype: str) -> dict[str, int]:
-    """What fixes, beside the width, the order in which gradients of rows are summed, as constants of the kernels of both backends.
+def order_of_sums(vectors: int) -> dict[str, int]:
+    """What fixes, beside their width, the order in which gradients of so many vectors are summed over rows; constants of both kernels.
 
     ``TOGETHER`` vectors of a gradient are summed at once, row by row; the ``REST`` of them in ``STRANDS`` sums, of every so many-th row.
     """
-    rest = padded(problem, dtype) // width_of(problem, dtype) % TOGETHER
+    rest = vectors % TOGETHER
     return {"TOGETHER": TOGETHER, "REST": rest, "STRANDS": 1 if rest in (0, 5, 6, 7) else 4 if rest <= 2 else 2}
 
 
