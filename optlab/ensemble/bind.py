@@ -140,7 +140,7 @@ def _fit(problem: Rows, data: Data, weight: float) -> tuple[np.ndarray, np.ndarr
     with _one_at_a_time:
         if key not in _fits:
             best = np.linalg.lstsq(data.matrix, data.targets, rcond=None)[0]
-            factor = np.linalg.qr(data.matrix * np.sqrt(weight / problem.n), mode="r")
+            factor: np.ndarray = np.asarray(np.linalg.qr(data.matrix * np.sqrt(weight / problem.n), mode="r"))
             least = weight * np.mean((data.matrix @ best - data.targets) ** 2)
             if len(_fits) >= KEPT_FITS:
                 del _fits[next(iter(_fits))]

@@ -37,7 +37,8 @@ class CudaCell(Cell):
     def __init__(self, request: Request) -> None:
         super().__init__(request)
         self._head: tuple[Any, ...] | None = None
-        self._room, self._tally = Room(), None
+        self._room = Room()
+        self._tally: DeviceTally | None = None
         self._counts: Counts | None = None
 
     def compiled(self, rule: RulePlan) -> Any:
