@@ -71,11 +71,10 @@ browser: $(DEV) docs ## look at reports and documentation in headless Chromium, 
 	$(BIN)/python -m pytest -m browser tests/reporting
 
 ptx: $(PTX) ## hold the CUDA kernels against the CPU and assemble them; needs no device (installs numba-cuda and ptxas)
-	$(BIN)/python -m pytest -m cuda tests/cuda
+	$(BIN)/python -m pytest -m cuda tests/cuda -n 2 --dist loadfile
 
-gpu: $(GPU) ## test and measure ensembles and training on a CUDA device; writes benchmarks/results/cuda.md
-	$(BIN)/python -m pytest -m gpu tests/cuda
-	$(BIN)/python -m benchmarks.cuda
+gpu: $(GPU) ## test and measure ensembles and training on a CUDA device, in under ten minutes; writes benchmarks/results/
+	$(BIN)/python -m benchmarks.gpu
 
 lint: $(DEV) ## style, types and the layering of the package
 	$(BIN)/ruff check .

@@ -1,9 +1,10 @@
-"""The ensemble engine on a CUDA device beside its own CPU path, CuPy and PyTorch; and training (``benchmarks/cuda_training.py``).
+"""The ensemble engine on a CUDA device beside its own CPU path, CuPy and PyTorch; for training see ``benchmarks/cuda_training.py``.
 
-    python -m benchmarks.cuda [--quick] [--out RESULT.md]
+    python -m benchmarks.cuda [--quick] [--seconds S] [--out RESULT.md]
 
-Nanoseconds per coordinate-update, least of the rounds; contestants that are not installed are left out and named. The workload is that
-of ``benchmarks/workload.py``; before anything is timed the device's statistics are held against the CPU's. The floors are in NOTES.md.
+Nanoseconds per coordinate-update, least of the rounds; contestants that are not here are left out and named, as is what no time was
+left for. The workload is that of ``benchmarks/workload.py``, and mini-batches of a table (a row's coordinate counts as an update); before
+quadratics are timed the device's statistics are held against the CPU's. The floors are in NOTES.md.
 """
 
 import argparse
@@ -15,7 +16,6 @@ from time import perf_counter
 import numpy as np
 
 import optlab as ol
-from benchmarks import cuda_training
 from benchmarks.workload import BETA1, BETA2, DTYPES, EPS, RATE, Case
 from optlab.codegen.cuda import device_name, reason_without
 
@@ -23,19 +23,18 @@ OUT = Path(__file__).parent / "results" / "cuda.md"
 CASES = [Case(d, rule, dtype) for d in (1, 10, 100) for rule in ("sgd", "adam") for dtype in DTYPES]
 ELEMENTS = 1 << 22  #: coordinates side by side on the device
 STEPS, QUICK = 1000, 100
+ROWS, BATCH = 442, 16  #: of the tables, and of them in a mini-batch
 
 
 def simulate(case, steps, trajectories, **options):
     problem = ol.problems.quadratic(spectrum=list(case.curvature), noise=1.0, theta0=1.0)
-    return ol.simulate(
-        case.rule, problem, schedule=RATE, steps=steps, trajectories=trajectories, dtype=case.dtype, record=[0, steps], quantiles=(),
-        coordinates=False, **options,
-    )  # fmt: skip
+    given = {"record": [0, steps], "quantiles": (), "coordinates": False, **options}
+    return ol.simulate(case.rule, problem, schedule=RATE, steps=steps, trajectories=trajectories, dtype=case.dtype, **given)
 
 
-def on_device(case, steps):
+def on_device(case, steps, **options):
     many = ELEMENTS // case.dim
-    return many, lambda: simulate(case, steps, many, backend="cuda")
+    return many, lambda: simulate(case, steps, many, backend="cuda", **options)
 
 
 def on_one_core(case, steps):
@@ -76,8 +75,6 @@ def in_cupy(case, steps):
 def in_torch(case, steps, compiled=False):
     import torch
 
-    if not torch.cuda.is_available():
-        raise ImportError("this build of torch sees no device")
     many, real = ELEMENTS // case.dim, getattr(torch, case.dtype)
     lam = torch.tensor(case.curvature, dtype=real, device="cuda")[:, None]
 
@@ -95,11 +92,45 @@ def in_torch(case, steps, compiled=False):
     return many, run
 
 
+def table(dim, dtype, steps, backend, **options):
+    """SGD on least squares over a table; returns trajectories and the run."""
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(ROWS, dim))
+    problem, many = ol.problems.least_squares(rows, rows @ rng.normal(size=dim) + rng.normal(size=ROWS)), options.pop("many")
+    given = {"schedule": 0.01, "steps": steps, "trajectories": many, "batch": BATCH, "dtype": dtype, "record": [0, steps], "quantiles": ()}
+    return many, lambda: ol.simulate("sgd", problem, backend=backend, coordinates=False, **given, **options)
+
+
+TABLES = {
+    "optlab CUDA": lambda dim, dtype, steps: table(dim, dtype, steps, "cuda", many=1 << 17),
+    "one core": lambda dim, dtype, steps: table(dim, dtype, steps, "cpu", many=256, threads=1),
+    "all cores": lambda dim, dtype, steps: table(dim, dtype, steps, "cpu", many=8192),
+}
+
+#: What is recorded of a run of SGD in ten coordinates: name -> options
+RECORDED = {
+    "first and last step": {}, "101 steps": {"record": "linear"}, "and quantiles": {"record": "linear", "quantiles": (0.05, 0.5, 0.95)},
+    "and coordinates": {"record": "linear", "quantiles": (0.05, 0.5, 0.95), "coordinates": True},
+}  # fmt: skip
+
 CONTESTANTS = {
     "optlab CUDA": on_device, "one core": on_one_core, "all cores": on_all_cores, "CuPy": in_cupy, "torch": in_torch,
     "torch.compile": lambda case, steps: in_torch(case, steps, compiled=True),
 }  # fmt: skip
-NEEDS = {"CuPy": "cupy", "torch": "torch", "torch.compile": "torch"}
+NEEDS = {"CuPy": ("cupy", "cupy-cuda13x"), "torch": ("torch", "torch"), "torch.compile": ("torch", "torch")}
+
+
+def missing(name):
+    """Why a contestant is not here, in one line with the mend; None if it is."""
+    module, package = NEEDS.get(name, ("optlab", "optlab"))
+    if find_spec(module) is None:
+        return f"{name} is not installed: pip install {package}"
+    if module == "torch":
+        import torch
+
+        if not torch.cuda.is_available():
+            return f"{name} {torch.__version__} sees no device: install a build for CUDA (pytorch.org)"
+    return None
 
 
 def check(case):
@@ -108,44 +139,79 @@ def check(case):
     return float(np.max(np.abs(there.loss_mean / here.loss_mean - 1)))
 
 
-def nanoseconds(prepare, case, steps, rounds):
-    many, run = prepare(case, steps)
+def nanoseconds(prepare, arguments, work, steps, rounds):
+    """Least time of an update; ``work`` of them a step and trajectory."""
+    many, run = prepare(*arguments, steps)
     run()  # compiles
     seconds = []
     for _ in range(rounds):
         began = perf_counter()
         run()
         seconds.append(perf_counter() - began)
-    return min(seconds) / (many * case.dim * steps) * 1e9
+    return min(seconds) / (many * work * steps) * 1e9
+
+
+class Table:
+    """A table in Markdown, row by row until the time is up."""
+
+    def __init__(self, title, columns, until):
+        self.lines = ["", f"## {title}", "", "| case | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
+        self.until, self.left_out = until, []
+
+    def row(self, name, cells):
+        """Add the results of these calls; a row for which no time is left is named below."""
+        print(name, file=sys.stderr, flush=True)
+        if perf_counter() > self.until:
+            self.left_out.append(name)
+            return
+        self.lines.append(f"| {name} | " + " | ".join(cell() for cell in cells) + " |")
+
+    def text(self):
+        return [*self.lines, *(["", f"No time was left for: {', '.join(self.left_out)}."] if self.left_out else [])]
+
+
+def measured(options, present):
+    """The lines of all tables."""
+    steps, rounds = (QUICK, 1) if options.quick else (STEPS, 3)
+    until = perf_counter() + options.seconds
+    quadratics = Table("Quadratics", ["difference from the CPU", *present], until)
+    for case in CASES:
+        cells = [lambda n=n, case=case: f"{nanoseconds(CONTESTANTS[n], (case,), case.dim, steps, rounds):.4f}" for n in present]
+        quadratics.row(case.name, [lambda case=case: f"{check(case):.1e}", *cells])
+    rows = Table(f"Mini-batches of {BATCH} of {ROWS} rows, SGD", list(TABLES), until)
+    for dim in (10, 100):
+        for dtype in DTYPES:
+            cells = [
+                lambda n=n, given=(dim, dtype): f"{nanoseconds(TABLES[n], given, given[0] * BATCH, steps, rounds):.4f}" for n in TABLES
+            ]
+            rows.row(f"d = {dim}, {dtype}", cells)
+    recorded = Table("What statistics cost on the device: SGD, d = 10", list(RECORDED), until)
+    for dtype in DTYPES:
+        case = Case(10, "sgd", dtype)
+        cells = [
+            lambda more=more, case=case: f"{nanoseconds(lambda *a: on_device(*a, **more), (case,), 10, steps, rounds):.4f}"
+            for more in RECORDED.values()
+        ]
+        recorded.row(dtype, cells)
+    return [*quadratics.text(), *rows.text(), *recorded.text()]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="few steps, one round")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="after which no further row is begun")
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
     reason = reason_without()
     if reason is not None:
         print(f"benchmarks.cuda: nothing measured: {reason}", file=sys.stderr)
         return 2
-    present = [name for name in CONTESTANTS if find_spec(NEEDS.get(name, "optlab"))]
-    absent = [name for name in CONTESTANTS if name not in present]
-    lines = [
-        "# Ensembles on CUDA", "", f"{device_name()}. Nanoseconds per coordinate-update; floors: `benchmarks/NOTES.md`.",
-        *([f"Not installed here: {', '.join(absent)}."] if absent else []), "",
-        "| case | difference from the CPU | " + " | ".join(present) + " |", "|---|---:|" + "---:|" * len(present),
-    ]  # fmt: skip
-    steps, rounds = (QUICK, 1) if options.quick else (STEPS, 3)
-    for case in CASES:
-        print(case.name, file=sys.stderr, flush=True)
-        cells = [f"{check(case):.1e}"]
-        for name in present:
-            try:
-                cells.append(f"{nanoseconds(CONTESTANTS[name], case, steps, rounds):.4f}")
-            except ImportError as error:
-                cells.append(str(error))
-        lines.append(f"| {case.name} | " + " | ".join(cells) + " |")
-    lines += cuda_training.lines(options.quick)
+    absent = [text for name in CONTESTANTS if (text := missing(name))]
+    for text in absent:
+        print(f"benchmarks.cuda: {text}", file=sys.stderr)
+    present = [name for name in CONTESTANTS if not missing(name)]
+    lines = ["# Ensembles on CUDA", "", f"{device_name()}. Nanoseconds per coordinate-update; floors: `benchmarks/NOTES.md`."]
+    lines += [f"{text}." for text in absent] + measured(options, present)
     options.out.write_text("\n".join(lines) + "\n")
     print(f"wrote {options.out}")
     return 0

@@ -1,17 +1,24 @@
-"""Seconds for an epoch of ResNet-20 on a CUDA device (50,000 images, float32), beside its floor and PyTorch; see ``benchmarks.cuda``.
+"""Seconds for an epoch of ResNet-20 on a CUDA device (50,000 images, float32), beside its floor and PyTorch.
+
+    python -m benchmarks.cuda_training [--quick] [--out RESULT.md]
 
 The images are 32 x 32, drawn at random and augmented as in training.
 """
 
+import argparse
+import sys
 from importlib.util import find_spec
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 
 from optlab import nn
+from optlab.codegen.cuda import device_name, reason_without
 from optlab.data.batches import ImageBatches
 from optlab.data.images import Images
 
+OUT = Path(__file__).parent / "results" / "cuda_training.md"
 BATCHES = (128, 512)
 IMAGES, RATE = 50_000, 0.05
 PASSES = 17  #: of all activations through memory in a step, about: see NOTES.md
@@ -107,3 +114,23 @@ def lines(quick):
                 cells.append(str(error))
         out.append(f"| {batch} | {floor} | " + " | ".join(cells) + " |")
     return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="one round")
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    reason = reason_without()
+    if reason is not None:
+        print(f"benchmarks.cuda_training: nothing measured: {reason}", file=sys.stderr)
+        return 2
+    if find_spec("torch") is None:
+        print("benchmarks.cuda_training: torch is not installed, its columns stay empty: pip install torch", file=sys.stderr)
+    options.out.write_text("\n".join([f"{device_name()}.", *lines(options.quick)]) + "\n")
+    print(f"wrote {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -29,7 +29,7 @@ def simulate(
     batch: Annotated[int, typer.Option(help="Samples per gradient.")] = 1,
     trajectories: Annotated[int, typer.Option(help="Independent runs.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0,
-    backend: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where a device answers and has a kernel.")] = "cpu",
+    backend: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where a device answers and can run the problem.")] = "cpu",
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     record: Annotated[str, typer.Option(help="Recorded steps: linear, log, how many, or a list such as 0,10,100.")] = "linear",
     quantiles: Annotated[str, typer.Option(help="Levels of the quantiles of the loss.")] = "0.05,0.25,0.5,0.75,0.95",

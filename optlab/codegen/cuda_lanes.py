@@ -32,17 +32,19 @@ def wide(x: Any) -> Any:
     return x if x.kind == types.float64 else x._new(x.builder.fpext(x.value, x._type(types.float64)), types.float64)
 
 
-def divided(x: Any, by: int) -> tuple[Any, Any]:
-    """Quotient and remainder of a whole number in [0, 2^31) by a known one, in 32-bit arithmetic.
+def divided(x: Any, by: Any) -> tuple[Any, Any]:
+    """Quotient and remainder of a whole number in [0, 2^32) by another (known ones become products), in 32-bit arithmetic.
 
     >>> divided(17, 5)
     (3, 2)
     """
     if not isinstance(x, Vector):
-        return int(x) // by, int(x) % by
-    if by == 1:
+        return int(x) // int(by), int(x) % int(by)
+    known = not isinstance(by, Vector)
+    if known and by == 1:
         return x, x._new(ir.Constant(_WORD, 0))
-    short, number = x.builder.trunc(x.value, _HALF), ir.Constant(_HALF, by)
+    short = x.builder.trunc(x.value, _HALF)
+    number = ir.Constant(_HALF, by) if known else x.builder.trunc(by.value, _HALF)
     quotient = x.builder.udiv(short, number)
     rest = x.builder.sub(short, x.builder.mul(quotient, number))
     return x._new(x.builder.zext(quotient, _WORD)), x._new(x.builder.zext(rest, _WORD))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -121,12 +122,30 @@ def _table(problem: Rows, data: Data, width: int) -> tuple[np.ndarray, ...]:
     weight = squared_error_weight(problem)
     if weight is None:
         return np.empty(0), wide, np.empty(0), data.targets
-    best = np.linalg.lstsq(data.matrix, data.targets, rcond=None)[0]
-    factor = np.linalg.qr(data.matrix * np.sqrt(weight / problem.n), mode="r")
+    best, factor, least = _fit(problem, data, weight)
     turn = np.zeros((len(factor), width))
     turn[:, : problem.dim] = factor
-    least = weight * np.mean((data.matrix @ best - data.targets) ** 2)
     return np.concatenate([best, np.zeros(width - problem.dim), [least]]), wide, turn, data.targets
+
+
+KEPT_FITS = 16  #: tables whose least-squares fit is kept, so that the cells of a sweep fit each once
+_fits: dict[tuple[Any, ...], tuple[np.ndarray, np.ndarray, float]] = {}
+_one_at_a_time = Lock()
+
+
+def _fit(problem: Rows, data: Data, weight: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """The best fit of a table (d,), the triangular factor of its rows, and the least loss; kept by the fingerprint of the data."""
+    numbers = problem.numbers()
+    key = (numbers["table"], numbers["n"], numbers["dim"], weight)
+    with _one_at_a_time:
+        if key not in _fits:
+            best = np.linalg.lstsq(data.matrix, data.targets, rcond=None)[0]
+            factor: np.ndarray = np.asarray(np.linalg.qr(data.matrix * np.sqrt(weight / problem.n), mode="r"))
+            least = weight * np.mean((data.matrix @ best - data.targets) ** 2)
+            if len(_fits) >= KEPT_FITS:
+                del _fits[next(iter(_fits))]
+            _fits[key] = best, factor, least
+        return _fits[key]
 
 
 def hessian(problem: Problem) -> np.ndarray:

@@ -23,6 +23,10 @@ STATE_BYTES = 2 << 20  #: of the states of trajectories side by side, at most; t
 CHUNK_UPDATES = 20_000_000  #: coordinate updates of one chunk, about: 40 ms of work between two looks at the clock
 
 
+#: Moments of the losses and of the coordinates, kept trajectories (coordinates, losses) and outcomes (divergence, final loss).
+Found = tuple[np.ndarray, "np.ndarray | None", "tuple[np.ndarray, np.ndarray] | None", "tuple[np.ndarray, np.ndarray] | None"]
+
+
 @dataclass
 class Piece:
     """What one chunk of 2^level blocks of trajectories contributes."""
@@ -130,15 +134,22 @@ class Cell:
         first = block * BLOCK
         count = min(BLOCK << level, r.trajectories - first)
         stride = -(-count // BLOCK) * BLOCK
+        start, scattered = r.problem.start, np.empty(0, self.real)
+        if start.scatter:
+            scattered = scattered_starts(first, stride, start.point, start.scatter, (self.key[0], self.key[1]), self.real)
+        found = self.found(first, count, stride, scattered)
+        return None if found is None else Piece(first, count, level, *found)
+
+    def found(self, first: int, count: int, stride: int, scattered: np.ndarray) -> Found | None:
+        """What trajectories first .. first + count - 1 contribute; None if it was stopped."""
+        r = self.request
         records, dim = len(self.records), self.dim
         watched = r.coordinates or first < r.keep
         losses = np.empty(records * stride)
         snapshots = np.empty(records * dim * stride if watched else 0, self.real)
         since, passage = np.full(stride, -1, np.int64), np.full((len(r.reach), stride), -1, np.int64)
-        start, scattered = r.problem.start, np.empty(0, self.real)
-        if start.scatter:
-            scattered = scattered_starts(first, stride, start.point, start.scatter, (self.key[0], self.key[1]), self.real)
-        if not self.simulate(first, count, stride, scattered, (losses, snapshots, since, passage.ravel())):
+        scratch = (*self._scratch(), losses, snapshots, since, passage.ravel(), self.stop, *self._row_scratch())
+        if not self.kernel(first, count, stride, *self.head, scattered, *scratch):
             return None
         reductions = compiled()
         moments = np.empty((records, 6))
@@ -160,12 +171,11 @@ class Cell:
             theta = snapshots.reshape(records, dim, stride)[: len(self.asked), :, :some]
             kept = theta.transpose(2, 0, 1).astype(np.float64), rows[: len(self.asked), :some].T.copy()
         outcomes = (since[:count].copy(), rows[-1, :count].copy()) if r.outcomes else None
-        return Piece(first, count, level, moments, coordinates, kept, outcomes)
+        return moments, coordinates, kept, outcomes
 
-    def simulate(self, first: int, count: int, stride: int, scattered: np.ndarray, results: tuple[np.ndarray, ...]) -> bool:
-        """Fill losses, coordinates, divergences and first passages of trajectories first .. first + count - 1; False if it was stopped."""
-        scratch = (*self._scratch(), *results, self.stop, *self._row_scratch())
-        return bool(self.kernel(first, count, stride, *self.head, scattered, *scratch))
+    def counts(self) -> Counts:
+        """The counts so far."""
+        return Counts(self.tallies)
 
     def add(self, piece: Piece) -> None:
         """Add a chunk; those that are not next in order wait for what is before them."""
@@ -224,7 +234,7 @@ class Cell:
         r = self.request
         shown, runs = len(self.asked), r.trajectories
         moments = self.losses.value()[:shown]
-        counts = Counts(self.tallies)
+        counts = self.counts()
         mean, variance = moments[:, MEAN].copy(), moments[:, M2] / max(runs - 1, 1)
         broken = moments[:, NONFINITE] > 0
         mean[broken], variance[broken] = np.inf, np.inf

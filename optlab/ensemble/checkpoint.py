@@ -13,7 +13,7 @@ import numpy as np
 from optlab.ensemble.cell import Cell, Piece
 from optlab.ensemble.layout import BLOCK
 from optlab.ensemble.specs import canonical_json
-from optlab.ensemble.statistics import Counts, Tally
+from optlab.ensemble.statistics import Tally
 from optlab.errors import InputError, StoreError
 from optlab.files import write_atomically
 
@@ -83,7 +83,7 @@ def _state(cell: Cell) -> dict[str, np.ndarray]:
             if pair is not None:
                 out |= {f"{name}-{key}{k}": value for k, value in enumerate(pair)}
     if cell.tallies:
-        out |= {f"count-{key}": value for key, value in Counts(cell.tallies).arrays().items()}
+        out |= {f"count-{key}": value for key, value in cell.counts().arrays().items()}
     kept = {"theta": cell.kept_theta, "loss": cell.kept_loss, "diverged_at": cell.diverged_at, "final_loss": cell.final_loss}
     return out | {f"run-{key}": value for key, value in kept.items() if value.size}
 

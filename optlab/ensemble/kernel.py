@@ -10,6 +10,7 @@ from optlab.codegen.lanes_printer import LanesPrinter
 from optlab.codegen.module import template
 from optlab.codegen.printer import Printer
 from optlab.codegen.rules import HEADER, constants_of, lowered, schedule_source, table_source, update_source
+from optlab.ensemble import layout
 from optlab.ensemble.layout import TEMPLATES, noise_kind, padded, shape_of, squared_error_weight, values_per_block, wide_of, width_of
 from optlab.ensemble.purposes import Purpose
 from optlab.expressions import Rule, Schedule
@@ -57,7 +58,8 @@ def kernel_source(rule: Rule, problem: Problem, dtype: str, uniform_bits: int = 
         "STATES": len(lowered(rule).states), "QUADRATIC": bool(quadratic),
     } | {purpose.name: int(purpose) for purpose in Purpose}  # fmt: skip
     if isinstance(problem, Rows):
-        constants["DIM"] = padded(problem, dtype)
+        dim = padded(problem, dtype)
+        constants |= {"DIM": dim, **layout.order_of_sums(dim // width_of(problem, dtype))}
     header = _HEADER.format(
         what=f"rule {rule.name} and problem {problem.name}",
         dtype=dtype,

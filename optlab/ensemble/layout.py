@@ -23,6 +23,7 @@ SOURCES = (
 #: What generated text depends on beside the definitions of rule and problem.
 GENERATORS = (*sorted(_CODEGEN.glob("*.py")), *sorted(TEMPLATES.glob("*.py")), HERE / "kernel.py", HERE / "layout.py", HERE / "purposes.py")
 
+TOGETHER = 8  #: vectors of a gradient over rows that are summed at once
 _SIZE = {"float64": 64, "float32": 32}
 
 
@@ -47,6 +48,15 @@ def padded(problem: Problem, dtype: str) -> int:
     """The dimension of the rows with their padding."""
     width = width_of(problem, dtype)
     return -(-problem.dim // width) * width
+
+
+def order_of_sums(vectors: int) -> dict[str, int]:
+    """What fixes, beside their width, the order in which gradients of so many vectors are summed over rows; constants of both kernels.
+
+    ``TOGETHER`` vectors of a gradient are summed at once, row by row; the ``REST`` of them in ``STRANDS`` sums, of every so many-th row.
+    """
+    rest = vectors % TOGETHER
+    return {"TOGETHER": TOGETHER, "REST": rest, "STRANDS": 1 if rest in (0, 5, 6, 7) else 4 if rest <= 2 else 2}
 
 
 def noise_kind(problem: Problem) -> str:

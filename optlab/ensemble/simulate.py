@@ -61,8 +61,8 @@ def simulate(
         The steps whose loss is recorded: ``"linear"`` or ``"log"`` (about 100 steps from 0 to ``steps``), a number of
         linear steps, or the steps themselves.
     backend
-        ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where a device answers and has a kernel for the problem, else the CPU. The
-        random words are the same, and so are the operations of a trajectory, each rounded on its own; tables run on the CPU only.
+        ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where a device answers and can run the problem, else the CPU. The random words
+        are the same, so are the operations of a trajectory, each rounded on its own, and the order in which statistics are reduced.
     quantiles
         Levels of the quantiles of the loss (and of first-passage times), exact to one part in 64; ``()`` for none.
     reach
@@ -88,8 +88,8 @@ def simulate(
         rule, the schedule or the problem. They become the first dimensions of the result; each point has the very numbers
         of its own call.
     threads
-        Worker threads (default: all cores). Results do not depend on it, nor on ``chunk`` (blocks of 64 trajectories handed
-        to a thread at once), bit for bit.
+        Worker threads (default: all cores; one drives a CUDA device). Results do not depend on it, nor on ``chunk`` (blocks of 64
+        trajectories handed to a thread at once), bit for bit.
     memory
         Bytes that the launch may use (default: half of the machine's); what cannot fit is refused.
     checkpoint
@@ -109,7 +109,7 @@ def simulate(
     MissingDependencyError
         ``backend="cuda"`` without a CUDA device, or without the package that drives it.
     UnsupportedError
-        ``backend="cuda"`` on a problem that only the CPU runs.
+        ``backend="cuda"`` on a table of more than 4 million rows drawn without replacement: each trajectory keeps their order.
 
     >>> import optlab as ol
     >>> run = ol.simulate("sgd", ol.problems.quadratic(spectrum=[1.0], noise=1.0), schedule=0.1, steps=10, trajectories=64)
@@ -133,7 +133,7 @@ def simulate(
         asked = [{"rule": rule, "problem": problem, "schedule": schedule, "batch": batch}]
     requests = [Request.read(**point, **options, plans=True) for point in asked]
     make = cell_maker(backend, [request.problem for request in requests])
-    workers = min(usable_threads(), make.most_workers or 2**16) if threads is None else whole(threads, "threads")
+    workers = min(usable_threads() if threads is None else whole(threads, "threads"), make.most_workers or 2**16)
     check_memory(requests, workers, memory, make.chunk_bytes)
     cells = [make(request) for request in requests]
     execute(cells, workers, progress, None if checkpoint is None else Path(checkpoint), None if chunk is None else whole(chunk, "chunk"))
@@ -160,16 +160,16 @@ def _device() -> dict[str, str]:
 
 
 def cell_maker(backend: str, problems: Sequence[Problem]) -> type[Cell]:
-    """What runs a request on this backend; ``auto`` takes CUDA where a device answers and it has kernels for all the problems.
+    """What runs a request on this backend; ``auto`` takes CUDA where a device answers that can run all the problems.
 
-    Raises MissingDependencyError where CUDA is asked for and cannot be used, UnsupportedError where it has no kernel.
+    Raises MissingDependencyError where CUDA is asked for and cannot be used, UnsupportedError where it does not run a problem.
     """
     if backend == "cpu":
         return Cell
     from optlab.codegen.cuda import reason_without, require
-    from optlab.ensemble.cuda_kernel import check_shape, has_kernel
+    from optlab.ensemble.cuda_kernel import check_shape, reason_against
 
-    if backend == "auto" and (reason_without() is not None or not all(map(has_kernel, problems))):
+    if backend == "auto" and (reason_without() is not None or any(map(reason_against, problems))):
         return Cell
     require()
     for problem in problems:

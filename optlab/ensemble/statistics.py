@@ -32,7 +32,8 @@ from optlab.codegen.tracing import traced
 @cache
 def compiled() -> ModuleType:
     """The compiled reductions."""
-    return load(f"{_HEADER}BLOCK = {BLOCK}\n" + template(_HERE / "templates" / "reduce.py"), SOURCES, "reduce")
+    parts = "\n\n".join(template(_HERE / "templates" / f"{name}.py") for name in ("moments", "reduce"))
+    return load(f"{_HEADER}BLOCK = {BLOCK}\n" + parts, SOURCES, "reduce")
 
 
 def merge(left: np.ndarray, right: np.ndarray) -> np.ndarray:

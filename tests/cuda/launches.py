@@ -8,6 +8,7 @@ import numpy as np
 from numba.core import types
 
 import optlab.ensemble.cuda as backend
+import optlab.ensemble.cuda_reductions as reductions
 from optlab.ensemble.specs import Request
 
 
@@ -15,7 +16,7 @@ class OnHost(np.ndarray):
     """Stands for an array on the device."""
 
     def copy_to_host(self, out):
-        out[...] = np.asarray(self)[: out.size].reshape(out.shape)
+        out[...] = np.asarray(self)
 
 
 def _here(array):
@@ -59,12 +60,21 @@ class Recorder:
         self.args = args
 
 
-def launch_of(rule, problem, **options):
-    """The kernel that serves the arguments of ``simulate``, and the types of what it is launched with."""
-    with without_device():
-        cell = backend.CudaCell(request_of(rule, problem, **options))
+def launches_of(rule, problem, **options):
+    """The kernels that serve the arguments of ``simulate``, by name, and the types of what each is launched with.
+
+    Of the reductions those over float32 numbers have that in their names; they are launched on what is nobody's result.
+    """
+    found = {}
+
+    def note(name, threads, *arguments):
+        kinds = tuple(map(type_of, arguments))
+        single = " float32" * (kinds[0].dtype == types.float32)
+        found[name + single] = (getattr(reductions.kernels(), name), kinds)
+
+    with without_device(), mock.patch.object(backend, "launch", note), mock.patch.object(reductions, "launch", note):
+        cell = backend.CudaCell(request_of(rule, problem, **({"keep": 1} | options)))
         kernel, cell.kernel = cell.kernel, Recorder()
         cell.new_tally()
-        cell.spare.put(cell.tallies[0])
-        cell.run(0, 0)
-        return kernel, tuple(type_of(value) for value in cell.kernel.args)
+        cell.run(0, 1)
+        return found | {"run": (kernel, tuple(type_of(value) for value in cell.kernel.args))}

@@ -6,6 +6,8 @@ NVVM's functions get their meaning here, in LLVM's terms; what NVVM and ptxas ma
 
 import ctypes
 import re
+from functools import cache
+from types import SimpleNamespace
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -100,3 +102,16 @@ class LoweredKernel:
         for number in range(self.threads):
             thread.value = number
             run(*values)
+
+
+lowered_kernel = cache(LoweredKernel)  #: each kernel is built once
+
+
+@cache
+def lowered_reductions():
+    """The reductions of statistics, so run: each is built once."""
+    from optlab.ensemble.cuda_reductions import kernels
+
+    made = kernels()
+    found = {name: lowered_kernel(value) for name, value in vars(made).items() if hasattr(value, "py_func")}
+    return SimpleNamespace(FAN=made.FAN, **found)

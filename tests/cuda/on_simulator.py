@@ -9,7 +9,9 @@ from pathlib import Path
 
 import optlab as ol
 from tests.cuda.cases import CASES, options_of
+from tests.cuda.quick_blocks import quick
 
 if __name__ == "__main__":
-    found = {name: ol.simulate(**options_of(name), backend="cuda", threads=1) for name in CASES}
+    with quick():
+        found = {name: ol.simulate(**options_of(name), backend="cuda") for name in CASES}
     Path(sys.argv[1]).write_bytes(pickle.dumps({name: run.to_dict() for name, run in found.items()}))

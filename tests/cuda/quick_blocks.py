@@ -27,8 +27,10 @@ def _source(function):
 
 @cache
 def as_generator(function):
-    """The kernel as a generator function, which yields where it waits."""
+    """The kernel as a generator function, which yields where it waits; None if it never does."""
     space = function.__globals__
+    if "yield" not in _source(function):
+        return None
     if f"waiting_{_CALLED}" not in space and _CALLED in space:
         text = _source(space[_CALLED].fn).replace(f"def {_CALLED}", f"def waiting_{_CALLED}")
         exec(compile(text, f"<waiting {_CALLED} {space['__name__']}>", "exec"), space)
@@ -44,6 +46,11 @@ class Blocks(kernel.BlockManager):
         args = [getattr(getattr(arg, "_item", None), "_ary", arg) for arg in args]  # arrays as they are: many times as fast
         thread, made = threading.current_thread(), as_generator(self._f)
         thread.blockIdx = kernel.Dim3(*grid_point)
+        if made is None:
+            for point in np.ndindex(*self._block_dim):
+                thread.threadIdx = kernel.Dim3(*point)
+                self._f(*args)
+            return
         running = [(kernel.Dim3(*point), made(*args)) for point in np.ndindex(*self._block_dim)]
         while running:
             going = []

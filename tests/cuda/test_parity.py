@@ -41,17 +41,7 @@ def test_the_simulator_gives_the_cpus_bits(name, simulated):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_the_lowered_code_gives_the_cpus_bits(name, monkeypatch):
-    import optlab.codegen.cuda as codegen
-    from optlab.ensemble.cuda import CudaCell
-    from tests.cuda.launches import without_device
-    from tests.cuda.lowered import LoweredKernel
-
-    compiled = CudaCell.compiled
-    monkeypatch.setattr(CudaCell, "compiled", lambda cell, rule: LoweredKernel(compiled(cell, rule)))
-    monkeypatch.setattr(codegen, "reason_without", lambda: None)
-    monkeypatch.setattr(codegen, "device_name", lambda: "the host")
-    with without_device():
-        found = ol.simulate(**options_of(name), backend="auto", threads=1)
+def test_the_lowered_code_gives_the_cpus_bits(name, lowered):
+    found = ol.simulate(**options_of(name), backend="auto")
     assert found.attrs["device"] == "the host"
     assert_same_bits(found, ol.simulate(**options_of(name)))

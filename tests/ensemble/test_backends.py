@@ -11,6 +11,7 @@ import optlab as ol
 import optlab.codegen.cuda as cuda
 from optlab.__main__ import main
 from optlab.diagnosis import diagnose
+from optlab.ensemble import cuda_kernel
 from optlab.ensemble.cell import Cell
 from optlab.ensemble.checkpoint import Checkpoint
 from optlab.ensemble.cuda_kernel import kernel_source
@@ -61,12 +62,21 @@ def test_a_backend_that_is_none_is_refused():
         ol.simulate("sgd", QUADRATIC, backend="gpu", **OPTIONS)
 
 
-def test_a_table_is_refused_where_cuda_is_asked_for_and_runs_on_the_cpu_otherwise(monkeypatch):
+@pytest.mark.parametrize("sampling", ["subset", "reshuffle"])
+def test_orders_of_rows_that_no_device_holds_are_refused_in_one_line_and_run_on_the_cpu_otherwise(sampling, monkeypatch):
     monkeypatch.setattr(cuda, "reason_without", lambda: None)
-    table = ol.problems.least_squares([[1.0], [2.0]], [1.0, 2.0])
-    with pytest.raises(UnsupportedError, match="mini-batches of a table run on the CPU"):
+    monkeypatch.setattr(cuda_kernel, "ORDER_BYTES", 64 * 4 * 2 - 1)
+    table = ol.problems.least_squares([[1.0], [2.0]], [1.0, 2.0], sampling=sampling)
+    with pytest.raises(UnsupportedError, match=r"^backend 'cuda': .* order of the 2 rows .* sampling='replacement' needs none.*$"):
         ol.simulate("sgd", table, backend="cuda", **OPTIONS)
     assert "device" not in ol.simulate("sgd", table, backend="auto", **OPTIONS).attrs
+
+
+def test_other_tables_have_a_kernel():
+    """An order of 4 million rows fits, and drawing with replacement keeps none."""
+    many = ol.problems.least_squares([[1.0]] * 9, [1.0] * 9)
+    assert cuda_kernel.reason_against(many) is None
+    assert cuda_kernel.ORDER_BYTES > 4_000_000 * 4 * 64
 
 
 @pytest.mark.parametrize(("name", "detail"), [("no_package", r"optlab\[cuda13\]"), ("no_driver", "numba-cuda is installed")])

@@ -86,7 +86,7 @@ def test_templates_draw_only_for_registered_purposes():
     for path in Path(next(iter(optlab.ensemble.templates.__path__))).glob("*.py"):
         for call in re.findall(r"rounds\((.*), key0, key1\)", path.read_text()):
             who, low, high, purpose = re.fullmatch(r"(.*), (\w+) & 0xFFFFFFFF, (\w+) >> 32, (\w+)", call).groups()
-            assert who in ("count_up(first + group, WIDTH)", "trajectory")
+            assert who in ("count_up(first + group, WIDTH)", "count_up(trajectory, WIDTH)", "trajectory")
             assert low == high
             used.add(purpose)
     assert used == {"NOISE", "DATA", "BATCH", "purpose"}

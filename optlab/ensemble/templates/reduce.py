@@ -1,84 +1,29 @@
-"""From losses of a chunk of trajectories to moments and counts. Sums follow a fixed binary tree over blocks of 64."""
+"""From losses of a chunk of trajectories to moments and counts, behind ``moments.py``. Sums follow a fixed tree over blocks of 64."""
 
-import math
-
+# ruff: noqa: F821
 import numpy as np
 from numba import njit, uint64
 
-from optlab.codegen.lanes import fold, load, select, total, widen, zeros
+from optlab.codegen.lanes import fold, total
 from optlab.codegen.tracing import traced
 
-BLOCK = 64
-
 # --- template ---
-LANES = 8  # of a block, in logical vectors: part of what fixes the order of the sums
-LARGEST = 1.7976931348623157e308
-
-
-def pairwise(values, combine):
-    while len(values) > 1:
-        values = [combine(a, b) for a, b in zip(values[::2], values[1::2], strict=True)]
-    return values[0]
-
-
-def add(x, y):
-    return x + y
-
-
-def smaller(x, y):
-    return select((y < x) | (x != x), y, x)  # a NaN gives way
-
-
-def larger(x, y):
-    return select((y > x) | (x != x), y, x)
 
 
 @traced
 def whole_block(values, at):
     """Mean, sum of squared deviations, least, greatest and number of values that are not finite, of 64."""
-    block = [widen(load(values, at + LANES * k, LANES)) for k in range(BLOCK // LANES)]
+    block = column(values, at, LANES)
     mean = total(pairwise(block, add)) * (1.0 / BLOCK)
-    apart = [value - mean for value in block]
-    squares = total(pairwise([value * value for value in apart], add))
-    broken = total(pairwise([select(abs(value) <= LARGEST, zeros(value, LANES, np.float64), 1.0) for value in block], add))
+    squares = total(squares_of(block, mean))
+    broken = total(pairwise([not_finite(value, LANES) for value in block], add))
     return mean, squares, fold(pairwise(block, smaller), smaller), fold(pairwise(block, larger), larger), broken
-
-
-@njit
-def part_block(values, at, active, out):
-    """The same of fewer than 64."""
-    sum_ = 0.0
-    for k in range(active):
-        sum_ += values[at + k]
-    mean = sum_ / active
-    squares, low, high, broken = 0.0, np.inf, -np.inf, 0.0
-    for k in range(active):
-        value = float(values[at + k])
-        squares += (value - mean) ** 2
-        low = value if value < low else low
-        high = value if value > high else high
-        broken += 0.0 if abs(value) <= LARGEST else 1.0
-    out[0], out[1], out[2], out[3], out[4], out[5] = active, mean, squares, low, high, broken
-
-
-@njit
-def join(left, right):
-    """Moments of both together, into ``left``: Chan, Golub & LeVeque's pairwise update."""
-    count = left[0] + right[0]
-    weight = right[0] / count
-    delta = right[1] - left[1]
-    left[1] += delta * weight
-    left[2] += right[2] + delta * delta * (left[0] * weight)
-    left[0] = count
-    left[3] = min(left[3], right[3])
-    left[4] = max(left[4], right[4])
-    left[5] += right[5]
 
 
 @njit(nogil=True, cache=True)
 def reduce_rows(values, rows, stride, count, moments):
     """Moments (count, mean, squares, least, greatest, not finite) of each row's first ``count`` values."""
-    stack = np.empty((64, 6))
+    stack = np.empty(64 * MOMENTS)
     blocks = (count + BLOCK - 1) // BLOCK
     for row in range(rows):
         depth = 0
@@ -86,21 +31,21 @@ def reduce_rows(values, rows, stride, count, moments):
             at = row * stride + block * BLOCK
             if count - block * BLOCK >= BLOCK:
                 mean, squares, low, high, broken = whole_block(values, at)
-                top = stack[depth]
+                top = stack[depth * MOMENTS :]
                 top[0], top[1], top[2], top[3], top[4], top[5] = BLOCK, mean, squares, low, high, broken
             else:
-                part_block(values, at, count - block * BLOCK, stack[depth])
+                part_block(values, at, count - block * BLOCK, stack, depth * MOMENTS)
             depth += 1
             place = block
             while place & 1:
-                join(stack[depth - 2], stack[depth - 1])
+                join(stack, (depth - 2) * MOMENTS, stack, (depth - 1) * MOMENTS)
                 depth -= 1
                 place >>= 1
         while depth > 1:
-            join(stack[depth - 2], stack[depth - 1])
+            join(stack, (depth - 2) * MOMENTS, stack, (depth - 1) * MOMENTS)
             depth -= 1
-        for k in range(6):
-            moments[row, k] = stack[0, k]
+        for k in range(MOMENTS):
+            moments[row, k] = stack[k]
 
 
 @njit(nogil=True, cache=True)

@@ -1,7 +1,7 @@
 """The loop over steps for ``f = mean_r l(x_r . theta, y_r)``: one trajectory after another, its coordinates side by side.
 
 Rows and coordinates are padded with zeros to ``DIM``, a multiple of ``WIDTH``; sums run in vectors of ``WIDTH``, which is part of
-what fixes their order.
+what fixes their order (the rest: ``TOGETHER``, ``REST`` and ``STRANDS``, of :func:`optlab.ensemble.layout.order_of_sums`).
 """
 
 # ruff: noqa: F821
@@ -15,9 +15,6 @@ FULL, REPLACEMENT, SUBSET, RESHUFFLE = 0, 1, 2, 3
 AHEAD = 8  # blocks of random words made at once
 ROWS = 8  # rows fitted at once; what is kept per row has room for a multiple of it
 VECTORS = DIM // WIDTH
-TOGETHER = 8  # vectors of the gradient summed at once
-REST = VECTORS % TOGETHER
-SPLIT = 4 if REST <= 2 else 2 if REST <= 4 else 1  # sums of every so many-th row, where there are few vectors
 
 
 @traced
@@ -105,7 +102,7 @@ def many_sums(gradient):
 
 @traced
 def rest_sums(gradient):
-    return tuple(zeros(gradient, WIDTH, F) for _ in range(max(REST, 1) * SPLIT))
+    return tuple(zeros(gradient, WIDTH, F) for _ in range(max(REST, 1) * STRANDS))
 
 
 @traced
@@ -116,9 +113,9 @@ def add_row(sums, matrix, picks, fits, k, at):
 
 @traced
 def add_few(sums, matrix, picks, fits, k, at):
-    """Add ``SPLIT`` rows, each to sums of its own."""
+    """Add ``STRANDS`` rows, each to sums of its own."""
     out = []
-    for r in range(SPLIT):
+    for r in range(STRANDS):
         row, slope = load(picks, k + r, 1) * DIM + at, load(fits, k + r, 1)
         few = sums[r * max(REST, 1) : (r + 1) * max(REST, 1)]
         out += [fma(slope, load(matrix, row + WIDTH * j, WIDTH), s) for j, s in enumerate(few)]
@@ -134,7 +131,7 @@ def put_sums(gradient, at, sums, factor):
 @traced
 def put_few(gradient, at, sums, factor):
     for j in range(REST):
-        few = [sums[r * REST + j] for r in range(SPLIT)]
+        few = [sums[r * REST + j] for r in range(STRANDS)]
         while len(few) > 1:
             few = [a + b for a, b in zip(few[::2], few[1::2], strict=True)]
         store(gradient, at + WIDTH * j, few[0] * factor)
@@ -200,7 +197,7 @@ def gradient_of(point, gradient, matrix, picks, fits, goals, targets, size):
         put_sums(gradient, at, sums, share)
     if REST > 0:
         few = rest_sums(gradient)
-        for k in range(0, size, SPLIT):
+        for k in range(0, size, STRANDS):
             few = add_few(few, matrix, picks, fits, k, (VECTORS - REST) * WIDTH)
         put_few(gradient, (VECTORS - REST) * WIDTH, few, share)
 

@@ -57,7 +57,7 @@ def mean_row(target, at, batch):
 def run(
     first, count, stride, lanes, steps, records, constants, table, initial, start, noise, law, repeat, limit,
     curvature, matrix, turn, targets, batch, mode, key0, key1, levels,
-    scattered, space, losses, snapshots, since, passage,
+    scattered, space, order, losses, snapshots, since, passage,
 ):  # fmt: skip
     """Simulate trajectory ``first + lane``, lane < count: its loss and coordinates at the recorded steps, and when it diverged."""
     lane = cuda.grid(1)
@@ -77,6 +77,9 @@ def run(
         for s in range(1, STATES):
             copy(state, (s * d + i) * lanes, initial, s - 1)
     begin_group(bound, goal, 0, limit, levels[0])
+    since[lane] = -1
+    for k in range(levels.shape[0] - 1):
+        passage[k * stride + lane] = -1
     fill(draws, 0, F(0.0))
     stream = stream_of(trajectory, key0, key1)
     values = no_values(start)
