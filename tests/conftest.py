@@ -16,6 +16,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 # Helpers of the tests marked ``peers`` and ``cuda`` that are written in another library: without it there is nothing in them to read.
 WRITTEN_IN = {
     "peers/torch_models.py": ("torch",), "verify/mutations/frameworks.py": ("torch", "optax"),
-    "cuda/on_simulator.py": ("numba_cuda",), "cuda/nn_on_simulator.py": ("numba_cuda",), "cuda/quick_blocks.py": ("numba_cuda",),
+    "cuda/on_simulator.py": ("numba_cuda",), "cuda/nn_on_simulator.py": ("numba_cuda",), "cuda/bf16_on_simulator.py": ("numba_cuda",),
+    "cuda/quick_blocks.py": ("numba_cuda",),
 }  # fmt: skip
 collect_ignore = [path for path, needed in WRITTEN_IN.items() if not all(map(find_spec, needed))]

@@ -28,6 +28,9 @@ def grid(
     store: StoreOption = None,
     cluster: ClusterOption = None,
     backend: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where a device answers.")] = "cpu",
+    precision: Annotated[
+        str | None, typer.Option(help="full, or bf16: ResNets on CUDA's tensor cores (default: the spec's, else full).", show_default=False)
+    ] = None,
     threads: Annotated[
         int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
     ] = None,
@@ -46,11 +49,12 @@ def grid(
         f"--out {out}" if out else "",
         f"--label '{label}'" if label else "",
         f"--backend {backend}" if backend != "cpu" else "",
+        f"--precision {precision}" if precision else "",
     ]
     with progress_bar("grid") as bar:
         result = write_grid(
             spec, preset=preset, data_dir=data_dir, label=label, out=chosen, store=store, cluster=cluster, threads=threads,
-            backend=backend, progress=bar, on_damage=warn,
+            backend=backend, precision=precision, progress=bar, on_damage=warn,
             command=" ".join(filter(None, parts)),
         )  # fmt: skip
     if json:

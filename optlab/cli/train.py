@@ -51,6 +51,7 @@ def train(
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     probe: Annotated[int, typer.Option(help="Batches that measure the gradient noise after each epoch (0: none).")] = 8,
     backend: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where a device answers.")] = "cpu",
+    precision: Annotated[str, typer.Option(help="full, or bf16: ResNets on CUDA's tensor cores, with float32 weights.")] = "full",
     threads: Annotated[
         int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
     ] = None,
@@ -82,7 +83,7 @@ def train(
             columns=None if columns is None else [name.strip() for name in columns.split(",")],
             rule=rule, schedule=schedule, alpha=alpha, warmup=warmup, epochs=epochs, batch=batch, rng=seed,
             training=training, validation=validation, augment=augment, decay_all=decay_all, dtype=dtype, probe=probe, threads=threads,
-            backend=backend, checkpoint=kept, progress=bar,
+            backend=backend, precision=precision, checkpoint=kept, progress=bar,
         )  # fmt: skip
         try:
             run = prepared.run(resume, test)

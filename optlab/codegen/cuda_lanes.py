@@ -75,9 +75,14 @@ def store_side_by_side(array: Any, index: Any, values: tuple[Any, ...]) -> None:
     array.builder.store(together, array._place(index, whole._type()), align=min(16, array.kind.bitwidth // 8 * len(values)))
 
 
+def as_stored(array: Any, value: Any) -> Any:
+    """The number that reading the array gives back once ``value`` stands there."""
+    return value
+
+
 def alike(values: tuple[Any, ...], like: Any) -> tuple[Any, ...]:
     """The values, of which some may be plain numbers, as numbers of the kind of ``like``."""
     return tuple(like.like(value) if isinstance(like, Vector) else value for value in values)
 
 
-__all__ = ["alike", "divided", "load_side_by_side", "multiply_add", "store_side_by_side", "wide"]
+__all__ = ["alike", "as_stored", "divided", "load_side_by_side", "multiply_add", "store_side_by_side", "wide"]

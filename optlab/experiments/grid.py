@@ -26,7 +26,7 @@ from optlab.experiments.grid_spec import GridSpec
 from optlab.experiments.store import Store
 from optlab.experiments.sweep import Cell, Computer, Progress, Runner, engine_fingerprint
 from optlab.expressions import Schedule
-from optlab.nn.trainer import chosen_backend
+from optlab.nn.trainer import check_precision, chosen_backend
 from optlab.training.rates import fitted
 
 BASELINE_RATES = (0.001, 0.003, 0.01)
@@ -110,7 +110,9 @@ def run_grid(
     workers of a ``cluster`` read the images from ``folder``, if they have it, or their own ``$OPTLAB_DATA``, and keep no checkpoint.
     """
     images = data_room.get(spec.data, folder=folder, label=spec.label)
-    bench = _Bench(spec, images, folder, store, threads, progress, cluster, chosen_backend(backend))
+    place = chosen_backend(backend)
+    check_precision(spec.precision, place)
+    bench = _Bench(spec, images, folder, store, threads, progress, cluster, place)
     settings = [Setting(model, *point) for model in spec.models for point in spec.points]
     names = list(dict.fromkeys(setting.rule for setting in settings))
     parameters = {model: bench.parameters(model) for model in spec.models}  # wrong names fail here, before any work
@@ -178,7 +180,9 @@ class _Bench:
         spec, seed = self.spec, self.spec.seeds[0]
         settings = [Setting("logistic", "momentum", "warmup_cosine", rate) for rate in BASELINE_RATES]
         chosen = list(product((False, True), settings))
-        runs = self.run([self.cell(setting, seed, spec.last_epochs, augment=augment, probe=0) for augment, setting in chosen])
+        runs = self.run(
+            [self.cell(setting, seed, spec.last_epochs, augment=augment, probe=0, precision="full") for augment, setting in chosen]
+        )
         return _best(Entry(setting, (seed,), (run,)) for (_, setting), run in zip(chosen, runs, strict=True))
 
     def asked(self, setting: Setting, seed: int, epochs: int, **options: Any) -> dict[str, Any]:
@@ -188,6 +192,7 @@ class _Bench:
             "model": setting.model, "rule": rules.get(setting.rule), "schedule": setting.schedule, "alpha": setting.alpha, "epochs": epochs,
             "batch": spec.batch, "rng": seed, "training": self.sizes["training"], "validation": self.sizes["validation"],
             "decay_all": spec.decay_all, "dtype": spec.dtype, "augment": spec.augment, "probe": spec.probe, "backend": self.backend,
+            "precision": spec.precision,
         } | options  # fmt: skip
 
     def cell(self, setting: Setting, seed: int, epochs: int, **options: Any) -> Cell:
@@ -200,6 +205,7 @@ class _Bench:
             "schedule_fingerprint": schedule.fingerprint, "alpha": setting.alpha, "epochs": epochs, "batch": spec.batch, "seed": seed,
             "decay_all": spec.decay_all, "dtype": spec.dtype, **self.sizes, "augment": asked["augment"], "probe": asked["probe"],
             **({} if self.backend == "cpu" else {"backend": self.backend}),
+            **({} if asked["precision"] == "full" else {"precision": asked["precision"]}),
         }  # fmt: skip
         name = f"{setting.model} {setting.label()}, seed {seed}"
 
@@ -230,7 +236,12 @@ class _Bench:
         """Learned numbers of a model."""
         from optlab.training.models import build_model
 
-        return int(build_model(model, self.images.shape, len(self.images.classes)).parameter_count)
+        built = build_model(model, self.images.shape, len(self.images.classes), self.spec.dtype)
+        if self.spec.precision == "bf16":
+            from optlab.nn.cuda.tensor_shapes import check_bf16
+
+            check_bf16(built)
+        return int(built.parameter_count)
 
     def _told(self, name: str) -> Any:
         if self.progress is None:

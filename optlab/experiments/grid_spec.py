@@ -50,6 +50,7 @@ class GridSpec(Distinct):
     decay_all: bool = False
     baseline: bool = True  #: a linear softmax on the same images
     dtype: Literal["float32", "float64"] = "float32"
+    precision: Literal["full", "bf16"] = "full"  #: bf16: convolutions on CUDA's tensor cores; the linear softmax is in float32 all the same
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> GridSpec:

@@ -15,7 +15,7 @@ from optlab import rules
 from optlab.ensemble.philox import read_seed
 from optlab.ensemble.plans import rule_plan
 from optlab.ensemble.specs import BACKENDS
-from optlab.errors import InputError, UnknownNameError
+from optlab.errors import InputError, UnknownNameError, UnsupportedError
 from optlab.expressions import Rule
 from optlab.nn.models import Model
 from optlab.nn.network import Network
@@ -101,6 +101,17 @@ def chosen_backend(backend: str) -> str:
     return backend
 
 
+PRECISIONS = ("full", "bf16")
+
+
+def check_precision(precision: str, place: str) -> None:
+    """Raise UnknownNameError, or UnsupportedError where ``place`` (a backend) does not train in this precision."""
+    if precision not in PRECISIONS:
+        raise UnknownNameError("precision", precision, PRECISIONS)
+    if precision == "bf16" and place != "cuda":
+        raise UnsupportedError("precision = 'bf16' multiplies on a CUDA device's tensor cores: give backend='cuda', or precision='full'")
+
+
 @dataclass(frozen=True)
 class Batch:
     """What a step or an evaluation found: the mean ``loss`` over ``images`` images, and how many were classified right."""
@@ -130,10 +141,15 @@ class Trainer:
     backend
         ``"cpu"``, ``"cuda"`` (see :mod:`optlab.nn.cuda`), or ``"auto"``: CUDA where a device answers. On a device the buffers below are
         copies on the host, and ``threads`` means nothing.
+    precision
+        ``"full"``: all in the model's dtype. ``"bf16"``, on CUDA, of models with 3 x 3 convolutions in float32: their products are of
+        bfloat16 numbers, and activations stand in those, rounded to nearest, ties to even; weights, their gradient, the rule's step,
+        statistics and every sum stay in float32 or wider (:mod:`optlab.nn.cuda.mixed`).
 
     ``parameters`` is the flat buffer in the model's dtype (see :mod:`optlab.nn.parameters`), ``gradient`` that of the last step,
     ``states`` the rule's states, a row each, ``running`` the norms' running values, ``steps`` the number of steps done.
-    Raises InputError for options out of range, MissingDependencyError where there is no device to train on.
+    Raises InputError for options out of range, MissingDependencyError where there is no device to train on, UnsupportedError where model,
+    backend or device do not go with the precision.
 
     >>> import numpy as np
     >>> from optlab import nn
@@ -157,7 +173,7 @@ class Trainer:
 
     def __init__(
         self, model: Model, rule: Rule | str, *, batch: int = 128, threads: int | None = None, decay_norms: bool = False, rng: Any = 0,
-        backend: str = "cpu",
+        backend: str = "cpu", precision: str = "full",
     ) -> None:  # fmt: skip
         if not isinstance(model, Model):
             raise InputError(f"{model!r} is no model: give one such as optlab.nn.resnet20()")
@@ -165,7 +181,8 @@ class Trainer:
         for name, value, most in (("batch", batch, 1 << 20), ("threads", threads, SHARDS)):
             if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= most:
                 raise InputError(f"{name} = {value!r} must be a whole number from 1 to {most}")
-        self.model, self.batch = model, batch
+        check_precision(precision, self.place)
+        self.model, self.batch, self.precision = model, batch, precision
         self.rule = rules.get(rule)
         self._open(threads)
         undecayed = self.rule.with_(wd=0) if not decay_norms and "wd" in map(str, self.rule.parameters) else self.rule

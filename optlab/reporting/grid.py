@@ -19,6 +19,7 @@ from optlab.experiments.grid import Entry, Grid, run_grid
 from optlab.experiments.grid_spec import GridSpec, read_grid
 from optlab.experiments.store import Store, default_store
 from optlab.experiments.sweep import Progress
+from optlab.nn.trainer import check_precision
 from optlab.reporting.figures.grid import draw_finals, draw_settings
 from optlab.reporting.html import number, table
 from optlab.reporting.page import Page, versions
@@ -41,7 +42,8 @@ class GridReport:
 def grid(
     spec: GridSpec | dict[str, Any] | str | Path | None = None, *, preset: str = "quick", data_dir: str | os.PathLike[str] | None = None,
     label: str | None = None, out: str | Path = "reports/cifar10", store: str | Path | None = None, threads: int | None = None,
-    cluster: str | None = None, backend: str = "cpu", progress: Progress | None = None, on_damage: Any = None, command: str = "optlab grid",
+    cluster: str | None = None, backend: str = "cpu", precision: str | None = None, progress: Progress | None = None, on_damage: Any = None,
+    command: str = "optlab grid",
 ) -> GridReport:  # fmt: skip
     """Train every setting of a grid (optimizer, learning rate, schedule, model), compare, and write ``out/index.html``.
 
@@ -60,6 +62,8 @@ def grid(
         ``$OPTLAB_DATA``.
     backend
         ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where a device answers.
+    precision
+        ``"full"`` or ``"bf16"`` (ResNets on CUDA), instead of the spec's.
 
     Raises InputError for a bad spec or bad data, before anything is trained; Interrupted after Ctrl-C.
     """
@@ -67,6 +71,9 @@ def grid(
     asked = read_grid(spec, preset)
     if label is not None:
         asked = asked.model_copy(update={"label": label})
+    if precision is not None:
+        check_precision(precision, "cuda")
+        asked = asked.model_copy(update={"precision": precision})
     page = Page(Path(out))
     kept = Store(store or default_store(), on_damage)
     with connected(cluster) as machines:
@@ -200,7 +207,7 @@ def _ran(grid: Grid) -> Markup:
         ("seeds to choose, to compare", f"{_list(spec.seeds)}; {_list([*spec.seeds, *spec.final_seeds])}"),
         ("augmentation", "crops of the image with a border of 4 pixels, mirror images" if spec.augment else "none"),
         ("weight decay", "on every parameter" if spec.decay_all else "not on norms and biases"),
-        ("precision", spec.dtype),
+        ("precision", spec.dtype + (", convolutions and activations in bfloat16" if spec.precision == "bf16" else "")),
         ("machine of this page", machine()),
         ("time spent training", _spent(spent)),
     ]

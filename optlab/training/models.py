@@ -118,7 +118,17 @@ class TrainerLearner:
 
 
 def make_learner(
-    model: Any, rule: Rule, task: Task, *, batch: int, seed: int, dtype: str, threads: int | None, decay_all: bool, backend: str = "cpu"
+    model: Any,
+    rule: Rule,
+    task: Task,
+    *,
+    batch: int,
+    seed: int,
+    dtype: str,
+    threads: int | None,
+    decay_all: bool,
+    backend: str = "cpu",
+    precision: str = "full",
 ) -> tuple[TrainerLearner, str]:
     """The learner of a model on a task under a rule on ``"cpu"`` or ``"cuda"``, and the text that names the model in results."""
     from optlab.nn.models import Model
@@ -133,7 +143,7 @@ def make_learner(
         raise InputError(f"model {built.name} learns {wanted}, and {task.name} has {len(task.classes) or 'no'} classes")
     if built.dtype != dtype:
         raise InputError(f"model {built.name} is {built.dtype}, and dtype = {dtype} is asked for: make them agree")
-    trainer = Trainer(built, rule, batch=batch, threads=threads, decay_norms=decay_all, rng=seed, backend=backend)
+    trainer = Trainer(built, rule, batch=batch, threads=threads, decay_norms=decay_all, rng=seed, backend=backend, precision=precision)
     name = model if isinstance(model, str) else built.name
     if trainer.place == "cpu":
         return TrainerLearner(trainer), name

@@ -20,7 +20,7 @@ from optlab.ensemble.plans import schedule_plan
 from optlab.ensemble.specs import canonical_json
 from optlab.errors import InputError, UnknownNameError
 from optlab.expressions import Rule, Schedule
-from optlab.nn.trainer import chosen_backend
+from optlab.nn.trainer import check_precision, chosen_backend
 from optlab.objectives import whole
 from optlab.training.checkpoint import Checkpoint
 from optlab.training.loop import Loop, Tell, evaluate
@@ -101,11 +101,12 @@ def prepare(
     rule: Rule | str = "momentum", schedule: Schedule | str | float = "warmup_cosine", alpha: float | None = None,
     warmup: int | None = None, epochs: int = 30, batch: int = 128, rng: Any = 0, training: int | None = None,
     validation: int | None = None, augment: bool = True, decay_all: bool = False, probe: int = 8, backend: str = "cpu",
-    dtype: str = "float32", threads: int | None = None, checkpoint: str | os.PathLike[str] | None = None,
+    precision: str = "full", dtype: str = "float32", threads: int | None = None, checkpoint: str | os.PathLike[str] | None = None,
     progress: Tell | None = None, task: Task | None = None,
 ) -> Training:  # fmt: skip
     """Check a request and set it up, without training; see :func:`train`. ``task`` shares data that were read before."""
     place = chosen_backend(backend)
+    check_precision(precision, place)
     if dtype not in DTYPES:
         raise UnknownNameError("dtype", dtype, DTYPES)
     epochs, batch, probe, seed = whole(epochs, "epochs"), whole(batch, "batch"), whole(probe, "probe", low=0), read_seed(rng)
@@ -125,7 +126,8 @@ def prepare(
     planned = fitted(schedule, steps=epochs * task.feed.steps, alpha=alpha, warmup=warmup)
     rates = schedule_plan(planned).rates(epochs * task.feed.steps)
     learner, described = make_learner(
-        model, chosen, task, batch=task.feed.batch, seed=seed, dtype=dtype, threads=threads, decay_all=decay_all, backend=place
+        model, chosen, task, batch=task.feed.batch, seed=seed, dtype=dtype, threads=threads, decay_all=decay_all, backend=place,
+        precision=precision,
     )  # fmt: skip
     spec = {
         "model": described, "data": task.name, "data_fingerprint": task.fingerprint, "rule": chosen.label(),
@@ -135,6 +137,8 @@ def prepare(
     }  # fmt: skip
     if place != "cpu":  # its numbers differ by rounding
         spec["backend"] = place
+    if precision != "full":
+        spec["precision"] = precision
     kept = Checkpoint(Path(checkpoint), spec) if checkpoint is not None else None
     return Training(spec, task, learner, Loop(learner, task, rates, epochs, probe, kept, progress))
 
@@ -162,6 +166,7 @@ class Options(TypedDict, total=False):
     decay_all: bool
     probe: int
     backend: str
+    precision: str
     dtype: str
     threads: int | None
     checkpoint: str | os.PathLike[str] | None
@@ -196,6 +201,8 @@ def train(model: Any = "resnet20", *, resume: bool = False, test: bool = True, *
         Random crops and mirror images.
     backend
         ``"cpu"``, ``"cuda"``, or ``"auto"``: CUDA where a device answers. The two differ by rounding; on one device, same seed, same bits.
+    precision
+        ``"full"``: all in ``dtype``. ``"bf16"``, of ResNets on CUDA: convolutions and activations in bfloat16, float32 weights.
     decay_all
         Let a rule's weight decay act on norms and biases too.
     probe

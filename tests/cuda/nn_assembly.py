@@ -18,6 +18,7 @@ import optlab.nn.cuda.network as network
 from optlab import nn, rules
 from optlab.data.batches import ImageBatches
 from optlab.data.table_batches import TableBatches
+from optlab.nn.cuda.mixed import MixedNetwork
 from optlab.training.device import DeviceFeed
 from tests.cuda.assembly import ARCHITECTURES, assembled, counted
 from tests.cuda.launches import _here, type_of
@@ -33,6 +34,7 @@ MODELS = {
     "mlp": (nn.mlp(features=784, norm="rms"), "nesterov", "row_|give_active|take_active|own_gradient|look_ahead|forward|back_"),
     "linear": (nn.linear(features=9), "adam", "objective|advance"),
     "resnet float64": (nn.resnet(8, dtype="float64"), "sgd", "^(forward|back_data|back_weights|objective)$"),
+    "resnet bf16": (nn.resnet(8), "momentum", "^(forward|back_data|back_weights|narrow|sums|pool|own_gradient|run_take_.*|run_give_.*)$"),
 }
 
 #: float64 arithmetic is for sums over samples, and for what is done once a channel
@@ -53,6 +55,7 @@ class Assembled:
     f64: int  #: arithmetic in float64 in a float32 kernel
     products: int  #: products that ptxas may contract with a sum: none
     side_by_side: int  #: reads of four numbers from shared memory at once
+    mma: int  #: products on tensor cores
     seconds: float
 
 
@@ -62,7 +65,7 @@ def launches():
     found, seen = {}, set()
     for name, (model, rule, which) in MODELS.items():
         with mock.patch.object(network.cuda, "to_device", _here):
-            made = network.Network(model, rules.get(rule).unbound(), 2)
+            made = (MixedNetwork if "bf16" in name else network.Network)(model, rules.get(rule).unbound(), 2)
             steps = [*made.gradients(2), *made.advance(2), *made.losses_of(2)]
         for launch in steps:
             function = launch.kernel.py_func
@@ -101,7 +104,8 @@ def assemble(name, architecture):
     return Assembled(
         kernel=name, architecture=architecture, threads=block, spills=sum(map(int, re.findall(r"(\d+) bytes spill", said))),
         f64=counted(text, r"(add|sub|mul|fma|mad|div|rcp|sqrt|ex2|lg2)\..*f64") * single, products=counted(text, r"mul\.(ftz\.)?f(32|64)"),
-        side_by_side=counted(text, r"ld\.shared\.v[24]\..*"), seconds=round(seconds, 1), **numbers,
+        side_by_side=counted(text, r"ld\.shared\.v[24]\..*"), mma=counted(text, r"mma\.sync\.aligned\.m16n8k16\..*bf16.*"),
+        seconds=round(seconds, 1), **numbers,
     )  # fmt: skip
 
 

@@ -6,6 +6,11 @@ import pytest
 import optlab as ol
 from optlab import nn
 from optlab.codegen.cuda import require
+from tests.cuda import test_bf16_parity as parity
+from tests.cuda.bf16_cases import LAYERS
+from tests.cuda.bf16_cases import STEPS as ROUNDED_STEPS
+from tests.cuda.bf16_cases import taken as rounded_steps
+from tests.cuda.bf16_layers import convolved
 from tests.cuda.nn_cases import GRADIENTS, STEPS, TRAININGS, drawn, moved, taken
 from tests.cuda.test_nn_parity import BOUNDS, norm_of
 from tests.nn.small import by_hand
@@ -80,3 +85,45 @@ def test_a_step_is_replayed_as_a_graph():
         alone.step(images, labels, 0.01)
     for key, value in alone.state().items():
         np.testing.assert_array_equal(trainer.state()[key], value, err_msg=key)
+
+
+@pytest.fixture(scope="module")
+def rounded():
+    """In bfloat16 on the device, what the tests without one find on the simulator."""
+    steps = {
+        name: rounded_steps(moved(nn.Trainer(model, rule, batch=max(sizes), backend="cuda", precision="bf16")), sizes)
+        for name, (model, rule, sizes) in ROUNDED_STEPS.items()
+    }
+    return {"layers": {name: convolved(name) for name in LAYERS}, "steps": steps}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_convolution_in_bfloat16_is_exact_but_for_its_sums_and_one_rounding(name, rounded):
+    """Tensor cores may cut bits where they align what they add: four times float32's error is allowed to each sum."""
+    parity.hold_to_float64(name, rounded["layers"][name], 4 * parity.SINGLE)
+
+
+@pytest.mark.parametrize("name", ROUNDED_STEPS)
+def test_a_gradient_in_bfloat16_is_the_twins_that_rounds_at_the_same_places(name, rounded):
+    parity.test_a_gradient_is_the_twins_that_rounds_at_the_same_places(name, rounded)
+    parity.test_a_gradient_is_that_of_float64_but_for_the_roundings(name, rounded)
+
+
+def test_a_step_in_bfloat16_is_float32s_but_for_the_roundings():
+    """ResNet-20, batch 128: the change of the parameters and the loss; see the tests without a device for the expected part."""
+    single, double = (nn.Trainer(nn.resnet20(), "momentum", backend="cuda", precision=precision) for precision in ("bf16", "full"))
+    images, labels = drawn(single.model, 128)
+    start = single.parameters
+    np.testing.assert_array_equal(start, double.parameters)
+    losses = [trainer.step(images, labels, 0.1).loss for trainer in (single, double)]
+    part = parity.expected_part(single.model)
+    assert abs(losses[0] - losses[1]) <= part * losses[1]
+    apart = np.linalg.norm(single.parameters - double.parameters)
+    assert 0 < apart <= part * np.linalg.norm(double.parameters - start)
+
+
+def test_bfloat16_gives_the_same_bits_for_the_same_seed():
+    options = {"model": "resnet8", "data": "synthetic", "rule": "momentum", "schedule": "cosine", "alpha": 0.1, "epochs": 2, "probe": 0}
+    first, second = (ol.train(**options, batch=64, backend="cuda", precision="bf16") for _ in range(2))
+    for key in first.data_vars:
+        np.testing.assert_array_equal(first[key].values, second[key].values, err_msg=key)

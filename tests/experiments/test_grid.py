@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import optlab as ol
-from optlab.errors import InputError, Interrupted, UnknownNameError
+from optlab.errors import InputError, Interrupted, UnknownNameError, UnsupportedError
 from optlab.experiments import grid as grid_module
 from optlab.experiments.grid import Entry, Setting, difference, run_grid
 from optlab.experiments.grid_spec import PRESETS, GridSpec, read_grid
@@ -207,3 +207,12 @@ def test_a_grid_may_name_its_settings(tmp_path):
         read_grid(raw | {"settings": chosen, "rates": [0.1]})
     with pytest.raises(InputError, match="unknown key 'rate'"):
         read_grid(raw | {"settings": [{"rule": "adam", "schedule": "constant", "alpha": 0.01, "rate": 1}]})
+
+
+def test_bfloat16_needs_a_device_and_convolutions_before_anything_is_trained(monkeypatch):
+    spec = read_grid(TINY | {"precision": "bf16"})
+    with pytest.raises(UnsupportedError, match="backend='cuda'"):
+        run_grid(spec, threads=1)
+    monkeypatch.setattr(grid_module, "chosen_backend", lambda backend: backend)
+    with pytest.raises(UnsupportedError, match="model mlp has none"):
+        run_grid(spec, threads=1, backend="cuda")

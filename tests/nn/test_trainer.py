@@ -5,7 +5,7 @@ import pytest
 
 import optlab as ol
 from optlab import nn
-from optlab.errors import InputError
+from optlab.errors import InputError, UnknownNameError, UnsupportedError
 from tests.nn.small import RESNET, by_hand, drawn, perceptron
 from tests.oracles import RULES
 from tests.oracles.network import cross_entropy, resnet
@@ -132,3 +132,12 @@ def test_what_does_not_fit_is_refused():
     ):
         with pytest.raises(InputError):
             make()
+
+
+def test_bfloat16_is_refused_on_the_cpu():
+    with pytest.raises(UnsupportedError) as caught:
+        nn.Trainer(nn.resnet8(), "sgd", threads=1, precision="bf16")
+    assert str(caught.value).startswith("precision = 'bf16' multiplies on a CUDA device's tensor cores: give backend='cuda'")
+    assert "\n" not in str(caught.value)
+    with pytest.raises(UnknownNameError, match="bf16"):
+        nn.Trainer(nn.resnet8(), "sgd", threads=1, precision="half")

@@ -59,11 +59,18 @@ def norm_back(kind, x, parameters, dy):
     return (dx / sigma).reshape(x.shape), {key: found[key] for key in parameters}
 
 
-class Tape:
-    """Layers run forward, remembered, and run backward."""
+def as_it_is(x):
+    return x
 
-    def __init__(self, named, kind, running=None):
-        self.named, self.kind, self.running, self.back, self.gradient = named, kind, running, [], {}
+
+class Tape:
+    """Layers run forward, remembered, and run backward.
+
+    ``keep`` is done to what is stored between layers and to what convolutions multiply: rounding, say. Linear layers are exact.
+    """
+
+    def __init__(self, named, kind, running=None, keep=as_it_is):
+        self.named, self.kind, self.running, self.back, self.gradient, self.keep = named, kind, running, [], {}, keep
 
     def parameters(self, name):
         return {key: self.named[f"{name}.{key}"] for key in ("gamma", "beta") if f"{name}.{key}" in self.named}
@@ -72,14 +79,16 @@ class Tape:
         """A convolution (or a linear layer, of x (images, features)) and its norm."""
         kind, w = kind or self.kind, self.named[f"{name}.weight"]
         flat = w.ndim == 2
-        image, taps = (x[:, None, None, :], w[None, None]) if flat else (x, w)
-        result = convolve(image, taps, stride)
+        keep = as_it_is if flat else self.keep
+        image, taps = (x[:, None, None, :], w[None, None]) if flat else (keep(x), keep(w))
+        result = keep(convolve(image, taps, stride))
         given = None if self.running is None or kind != "batch" else {k: self.running[f"{name}.{k}"] for k in ("mean", "var")}
         y = norm(kind, result, self.parameters(name), given)
 
         def back(dy):
             d, found = norm_back(kind, result, self.parameters(name), dy[:, None, None, :] if flat else dy)
-            dx, dw = convolve_back(image, taps, d, stride)
+            dx, dw = convolve_back(image, taps, keep(d), stride)
+            dx = keep(dx)
             self.gradient[f"{name}.weight"] = dw[0, 0] if flat else dw
             self.gradient.update({f"{name}.{key}": value for key, value in found.items()})
             return dx[:, 0, 0] if flat else dx
@@ -88,8 +97,8 @@ class Tape:
         return (y[:, 0, 0] if flat else y), back
 
 
-def rectify(y):
-    return np.maximum(y, 0), lambda dy: dy * (y > 0)
+def rectify(y, keep=as_it_is):
+    return keep(np.maximum(y, 0)), lambda dy: keep(dy * (y > 0))
 
 
 def shortcut(x, down):
@@ -122,22 +131,22 @@ def squared_error(outputs, targets):
     return 0.5 * np.sum(d * d) / len(d), d / len(d)
 
 
-def resnet(named, kind, x, blocks, running=None):
+def resnet(named, kind, x, blocks, running=None, keep=as_it_is):
     """(logits, backward, tape) of a residual network with that many blocks in each of its three stages."""
-    tape = Tape(named, kind, running)
+    tape = Tape(named, kind, running, keep)
     steps = []
     y, back = tape.layer("stem", x)
     steps.append(back)
-    x, back = rectify(y)
+    x, back = rectify(y, keep)
     steps.append(back)
     for stage in range(3):
         for block in range(blocks):
             name, down = f"stage{stage + 1}.block{block + 1}", stage > 0 and block == 0
             y, conv1 = tape.layer(f"{name}.conv1", x, 2 if down else 1)
-            h, relu1 = rectify(y)
+            h, relu1 = rectify(y, keep)
             y, conv2 = tape.layer(f"{name}.conv2", h)
             other, across = shortcut(x, down)
-            x, relu2 = rectify(y + other)
+            x, relu2 = rectify(y + other, keep)
 
             def back(d, conv1=conv1, relu1=relu1, conv2=conv2, across=across, relu2=relu2):
                 d = relu2(d)

@@ -139,6 +139,7 @@ def test_seeds_and_rules_are_other_runs():
         ("linear", {"data": (X, Y), "rng": -1}, "no seed"),
         ("linear", {"data": (X, Y), "dtype": "float16"}, "dtype"),
         ("linear", {"data": (X, Y), "backend": "gpu"}, "unknown backend 'gpu'"),
+        ("linear", {"data": (X, Y), "precision": "fp8"}, "unknown precision 'fp8'"),
         ("linear", {"data": (X, Y), "alpha": -1}, "peak = -1 is out of range"),
         ("linear", {"data": (X, Y), "schedule": "cosine"}, "give alpha"),
         ("linear", {"data": (X, Y), "rule": "adm", "alpha": 0.1}, "did you mean 'adam'"),

@@ -117,28 +117,43 @@ class Network:
         self.parts = min(PARTS, batch)
         self.partial = self._new(max(1, self.filters * self.parts))
         most = max(stage.rows(batch) * stage.layer.outputs for stage in self.stages)
-        self.slope = self._new(most)
-        self.passed = self._new(max([1, *(batch * one.side**2 * one.inputs for one in model.layers if one.source != "images")]))
+        self.slope = self._activations(model.layers[0], most)
+        self.passed = {
+            one.taps: self._activations(one, max(batch * other.side**2 * other.inputs for other in self._passing(one.taps)))
+            for one in model.layers if self._passing(one.taps)
+        }  # fmt: skip
         sums = [
             stage.columns.parts(stage.rows(batch)) * max(norm_maps(stage.layer.norm).sums, norm_maps(stage.layer.norm).back_sums)
             * stage.layer.outputs for stage in self.stages
         ]  # fmt: skip
         self.sums = self._new(max(sums), np.float64)
 
+    def _stored(self, layer: Layer) -> str:
+        """The dtype that a layer's kernels are made for."""
+        return self.model.dtype
+
+    def _activations(self, layer: Layer, size: int) -> Any:
+        """A buffer of so many numbers of what a layer makes, or of gradients of it."""
+        return self._new(size)
+
+    def _passing(self, taps: int) -> list[Layer]:
+        """The layers with so many taps that pass something back."""
+        return [layer for layer in self.model.layers if layer.taps == taps and layer.source != "images"]
+
     def _new(self, size: int, dtype: Any = None) -> Any:
         return cuda.to_device(np.zeros(size, self.real if dtype is None else dtype))
 
     def _stage(self, number: int, layer: Layer) -> Stage:
-        dtype, maps, batch = self.model.dtype, norm_maps(layer.norm), self.batch
+        dtype, maps, batch = self._stored(layer), norm_maps(layer.norm), self.batch
         make = kernels.convolution_source if layer.taps == 3 else kernels.linear_source
         rows, width = batch * layer.side_after**2, layer.outputs
         by_rows = maps.groups == "rows"
         elements = kernels.loaded(kernels.elements_source(layer, dtype, self._ways(layer)))
         stage = Stage(
             layer, number, kernels.loaded(make(layer, dtype)), elements, kernels.loaded(kernels.norm_source(layer.norm)),
-            self._new(rows * width), self._new(max(4, len(maps.parameters)) * width),
+            self._activations(layer, rows * width), self._new(max(4, len(maps.parameters)) * width),
             self._new(rows * elements.own_REDUCTIONS) if by_rows else self._new(4 * width, np.float64),
-            self._new(rows * elements.own_FACTORS) if by_rows else self._new(4 * width), self._new(rows * width),
+            self._new(rows * elements.own_FACTORS) if by_rows else self._new(4 * width), self._activations(layer, rows * width),
         )  # fmt: skip
         stage.place, stage.norm_place, stage.run_place = (
             self.layout.weights[number], self.layout.norms[number], self.layout.running[number],
@@ -175,10 +190,10 @@ class Network:
         kept: Any = None
         for stage, before in zip(self.stages[1:], self.stages, strict=False):
             layer, size = stage.layer, self.batch * before.layer.side_after**2 * before.layer.outputs
-            stage.input = self._new(size if layer.source != "pooled" else self.batch * layer.inputs)
-            stage.kept = self._new(size) if layer.source == "pooled" else stage.input
+            stage.kept = self._activations(before.layer, size)
+            stage.input = self._new(self.batch * layer.inputs) if layer.source == "pooled" else stage.kept
             if layer.source == "pooled":
-                self.pooling = kernels.loaded(kernels.pooling_source(before.layer, self.model.dtype))
+                self.pooling = kernels.loaded(kernels.pooling_source(before.layer, self._stored(before.layer)))
             stage.skip = kept if layer.source in ("same", "down", "pooled") else self.none
             kept = stage.input if layer.source in _KEPT else kept
 
@@ -255,10 +270,11 @@ class Network:
             given = images if stage.input is None else stage.input
             out.append(self._weights(stage, given, slope, size))
             if stage.input is not None:
-                out.append(self._product(stage, "back_data", slope, self.point, self.passed, size))
+                passed = self.passed[stage.layer.taps]
+                out.append(self._product(stage, "back_data", slope, self.point, passed, size))
                 before = self.stages[stage.number - 1]
                 upper = self.stages[stage.number + 1].gradient if stage.layer.source in _KEPT else self.none
-                out.append(self._give(before, self._given(stage.number), self.passed, upper, stage.kept, size))
+                out.append(self._give(before, self._given(stage.number), passed, upper, stage.kept, size))
         if self.filters:
             threads = kernels.FLAT_THREADS
             arguments = (self.partial, self.gradient, self.parts, self.filters, self.filters)

@@ -19,8 +19,14 @@ class CudaTrainer(Trainer):
     place = "cuda"
 
     def _open(self, threads: int) -> None:
+        made = Network
+        if self.precision == "bf16":
+            from optlab.nn.cuda.mixed import MixedNetwork, require_tensor_cores
+
+            require_tensor_cores()
+            made = MixedNetwork
         try:
-            self.network = Network(self.model, self.rule.unbound(), self.batch)
+            self.network = made(self.model, self.rule.unbound(), self.batch)
         except Exception as error:  # the driver's errors are of several types
             if "OUT_OF_MEMORY" not in str(error):
                 raise

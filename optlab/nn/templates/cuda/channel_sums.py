@@ -22,6 +22,11 @@ def no_moment_totals(array):
 
 
 @traced
+def number_of(result, at):
+    return load(result, at, 1)
+
+
+@traced
 def moments_with(result, at, pivot, parts):
     return tuple(a + b for a, b in zip(parts, own_moments(load(result, at, 1) - pivot), strict=True))
 
@@ -45,7 +50,7 @@ def sums(result, partial, rows):
     totals = no_moment_totals(result)
     pivot, count = F(0.0), 0
     if channel < K and row < end:
-        pivot = result[row * K + channel]
+        pivot = number_of(result, row * K + channel)
     while channel < K and row < end:
         parts = no_moments(result)
         stop = min(end, row + AT_ONCE * GROUPS)

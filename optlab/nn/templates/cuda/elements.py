@@ -101,7 +101,7 @@ def collected(result, slopes, facts, row, channel, value, parts):
 
 def passed(result, slopes, facts, kept, gradient, row, channel, value, parts):
     """The gradient behind the rectifier, written, and the sums with it."""
-    value = relu_back(value, load(kept, row * K + channel, 1))
+    value = as_stored(gradient, relu_back(value, load(kept, row * K + channel, 1)))
     store(gradient, row * K + channel, value)
     return collected(result, slopes, facts, row, channel, value, parts)
 
@@ -149,7 +149,6 @@ def leave(spare, totals, place):
         store(spare, place + k * THREADS, value)
 
 
-@traced
 def slope_of(gradient, result, slopes, facts, back, row, channel):
     """The gradient of the convolution's result from that of its norm."""
     value = load(gradient, row * K + channel, 1)
@@ -160,9 +159,14 @@ def slope_of(gradient, result, slopes, facts, back, row, channel):
     return fma(steep, value, fma(slope, load(result, row * K + channel, 1), shift))
 
 
+@traced
+def put_slope(gradient, result, slopes, facts, back, out, row, channel):
+    store(out, row * K + channel, slope_of(gradient, result, slopes, facts, back, row, channel))
+
+
 @kernel
 def own_gradient(gradient, result, slopes, facts, back, out, elements):
     """The gradient of the convolution's result, element by element."""
     for i in range(cuda.grid(1), elements, cuda.gridsize(1)):
         row, channel = place_of(i)
-        out[i] = slope_of(gradient, result, slopes, facts, back, row, channel)
+        put_slope(gradient, result, slopes, facts, back, out, row, channel)
