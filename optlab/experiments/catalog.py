@@ -9,6 +9,8 @@ QUESTIONS: dict[str, str] = {
     "plateau": "Which rules walk off a flat plateau soonest: do the adaptive ones?",
     "schedules": "What does each learning-rate schedule end at, by its peak, with the same number of steps?",
     "sparse": "Do RMSProp, Adam and Adagrad help where features are rarely non-zero, and is it the rarity that they help with?",
+    "normalization": "How much larger a learning rate do batch, layer and RMS normalization allow, and what do they do in small batches?",
+    "edge": "Does full-batch training drive the sharpness to the limit of stability, and which limit for which rule?",
     "condition": "What does the condition number cost: by which power of kappa do the steps of each rule grow?",
     "convergence": "Do decaying steps give 1/sqrt(T) and 1/T, on convex and on strongly convex problems?",
     "batch": "What does a larger batch buy, and up to which size does the learning rate scale with it?",
