@@ -14,7 +14,7 @@ from optlab.experiments.norm_training import cell
 from optlab.experiments.rate_limits import RECORDS, SHARE, Limits, interval, limits, ratio
 from optlab.experiments.sweep import Cell
 
-SIZES = {"least": 2, "quick": 8, "full": 40}
+SIZES = {"least": 2, "quick": 10, "full": 40}
 RATES = {"sgd": [0.3, 1.0, 3.0, 10.0], "momentum": [0.03, 0.1, 0.3, 1.0, 3.0]}
 #: key: (model, rule, what it is)
 SETUPS = {
@@ -22,7 +22,7 @@ SETUPS = {
     "momentum": (NETWORK, "momentum", "momentum 0.9, three hidden layers"),
     "shallow": ("mlp(hidden=[32])", "sgd", "SGD, one hidden layer"),
 }
-REFINE = 1
+REFINE = 2
 OPTIONS: dict[str, Any] = {"batch": 32, "steps": 100, "training": 500, "test": 10, "records": RECORDS}
 
 
@@ -64,7 +64,7 @@ CLAIM = Claim(
     name="larger_rates",
     statement="Batch normalization allows larger learning rates.",
     test=f"For {NAMED} and for one with one hidden layer, batches of 32: the largest learning rate at which 100 steps neither diverge nor "
-    f"stay above {SHARE:.0%} of the loss of a guess, on a grid of half decades and one bisection; several seeds. The limit with batch "
+    f"stay above {SHARE:.0%} of the loss of a guess, on a grid of half decades and by two bisections; several seeds. The limit with batch "
     "normalization over that without, paired by seed; both ends of what the grid leaves open are in the interval.",
     parts=tuple(Part(key, "largest stable rate with batch normalization over that without", (1.0, np.inf), text)
                 for key, (*_, text) in SETUPS.items()),
