@@ -11,6 +11,8 @@ QUESTIONS: dict[str, str] = {
     "sparse": "Do RMSProp, Adam and Adagrad help where features are rarely non-zero, and is it the rarity that they help with?",
     "minima": "Are the minima that different seeds of one network find almost equally good, and what lies between them?",
     "onecycle": "Does 1-cycle reach in n epochs what other schedules need many times as many for?",
+    "normalization": "How much larger a learning rate do batch, layer and RMS normalization allow, and what do they do in small batches?",
+    "edge": "Does full-batch training drive the sharpness to the limit of stability, and which limit for which rule?",
     "condition": "What does the condition number cost: by which power of kappa do the steps of each rule grow?",
     "convergence": "Do decaying steps give 1/sqrt(T) and 1/T, on convex and on strongly convex problems?",
     "batch": "What does a larger batch buy, and up to which size does the learning rate scale with it?",

@@ -219,6 +219,17 @@ class Network:
         self._forward(images, size, self.state[: self.layout.size], training=False)
         return self._objective(size, labels)
 
+    def results(self, images: np.ndarray) -> list[np.ndarray]:
+        """What each layer's norm is given, shape (images, pixels, channels), of a batch in training; running values stay as they are."""
+        size, held = len(images) // int(np.prod(self.model.image_shape)), self.running.copy()
+        self._forward(images, size, self.state[: self.layout.size], training=True)
+        self.running[:] = held
+        shapes = [(size, stage.layer.side_after**2, stage.shape.outputs) for stage in self.stages]
+        return [
+            stage.result[: int(np.prod(shape))].reshape(shape)[..., : stage.layer.outputs].copy()
+            for stage, shape in zip(self.stages, shapes, strict=True)
+        ]
+
     def gradients(self, images: np.ndarray, labels: np.ndarray, numbers: Numbers) -> tuple[float, int, int]:
         """The same of a batch in training; its gradient comes into ``gradient``."""
         size = len(images) // int(np.prod(self.model.image_shape))
