@@ -10,8 +10,9 @@ from optlab.claims.record import CONFIDENCE, Claim, Findings, Measured, Part, Se
 from optlab.experiments.experiment import Run
 from optlab.experiments.questions.attention import EXPERIMENT
 
+#: Where Adam learns the task at all within the steps and where it no longer does, by four runs a peak without warmup.
+PEAKS = (0.01, 0.03, 0.1)
 SIZES = {"quick": 32, "full": 200}
-PEAKS = (0.003, 0.01, 0.03)
 PLACES = ("post", "pre")
 HARM = 0.25  #: of the runs: what "unstable without warmup" means at least
 

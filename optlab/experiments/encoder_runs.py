@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import xarray as xr
 
 from optlab.ensemble.bind import learning_rates
 from optlab.experiments.sweep import Cell, engine_fingerprint
+from optlab.expressions import Rule
 from optlab.nn.transformer import Encoder, EncoderTrainer, Reversal
 from optlab.threads import usable_threads
 
@@ -31,11 +32,13 @@ MEASURES = {
 }
 
 
-def encoder_cell(name: str, asked: dict[str, Any]) -> Cell:
-    """A cell of runs; ``asked`` holds all that their numbers depend on (see :func:`runs`)."""
-    return Cell(name, {"kind": "encoder", "engine": encoder_fingerprint()} | asked, partial(runs, asked))
+def encoder_cell(name: str, rule: Rule, asked: dict[str, Any]) -> Cell:
+    """A cell of runs; ``asked`` holds all that their numbers depend on beside the rule (see :func:`runs`)."""
+    about = {"kind": "encoder", "engine": encoder_fingerprint(), "rule": rule.label(), "rule_fingerprint": rule.fingerprint}
+    return Cell(name, about | asked, partial(runs, rule, asked))
 
 
+@cache
 def encoder_fingerprint() -> str:
     """A hash of the source that the runs depend on: a changed engine computes anew."""
     root = Path(__file__).parents[1]
@@ -43,22 +46,21 @@ def encoder_fingerprint() -> str:
     return engine_fingerprint(*(str(path.relative_to(root)) for path in files if "cuda" not in path.parts), "experiments/encoder_runs.py")
 
 
-def runs(asked: dict[str, Any]) -> xr.Dataset:
-    """``asked["runs"]`` runs: keys ``model``, ``rule``, ``schedule``, ``steps``, ``batch``, ``first`` (how many steps are the first ones),
+def runs(rule: Rule, asked: dict[str, Any]) -> xr.Dataset:
+    """``asked["runs"]`` runs: keys ``model``, ``schedule``, ``steps``, ``batch``, ``first`` (how many steps are the first ones),
     ``threshold`` and ``seed``. Run r has the same start and the same batches under every setting."""
-    asked = dict(asked)
-    EncoderTrainer(Encoder(**asked["model"]), asked["rule"], batch=asked["batch"])  # compiled once, before threads share it
+    EncoderTrainer(Encoder(**asked["model"]), rule, batch=asked["batch"])  # compiled once, before threads share it
     rates = learning_rates(asked["schedule"], asked["steps"])
     with ThreadPoolExecutor(usable_threads()) as pool:
-        found = list(pool.map(partial(one_run, asked, rates), range(asked["runs"])))
+        found = list(pool.map(partial(one_run, rule, asked, rates), range(asked["runs"])))
     return xr.Dataset({name: ("run", [one[name] for one in found], {"long_name": text}) for name, text in MEASURES.items()})
 
 
-def one_run(asked: dict[str, Any], rates: np.ndarray, number: int) -> dict[str, float]:
+def one_run(rule: Rule, asked: dict[str, Any], rates: np.ndarray, number: int) -> dict[str, float]:
     """The measures of run ``number``. A run ends at the first loss that is not finite."""
     seed, batch, steps, first = asked["seed"] * RUN_SEEDS + number, asked["batch"], asked["steps"], asked["first"]
     model = Encoder(**asked["model"])
-    trainer, task = EncoderTrainer(model, asked["rule"], batch=batch, rng=seed), Reversal(model.vocabulary, model.tokens)
+    trainer, task = EncoderTrainer(model, rule, batch=batch, rng=seed), Reversal(model.vocabulary, model.tokens)
     tokens, labels = (np.empty(batch * model.tokens, np.int64) for _ in range(2))
     start, theta = trainer.parameters.copy(), trainer.parameters.copy()
     out = dict.fromkeys(MEASURES, np.nan)

@@ -86,9 +86,9 @@ def test_it_learns_and_the_same_seed_gives_the_same_bits():
     task, runs = Reversal(4, 4), []
     for _ in range(2):
         trainer = EncoderTrainer(Encoder(**SMALL), "adam", batch=3, rng=5)
-        runs.append([trainer.step(*task.batch(3, step=t, seed=5), 0.02).loss for t in range(1, 301)])
+        runs.append([trainer.step(*task.batch(3, step=t, seed=5), 0.01).loss for t in range(1, 601)])
     assert runs[0] == runs[1]
-    assert np.mean(runs[0][-20:]) < 0.3 * np.log(4)
+    assert np.mean(runs[0][-50:]) < 0.5 * np.log(4)
 
 
 def test_batches_are_words_of_the_registered_stream():

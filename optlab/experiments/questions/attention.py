@@ -13,7 +13,7 @@ import xarray as xr
 from pydantic import Field, model_validator
 from scipy import stats
 
-from optlab import schedules
+from optlab import rules, schedules
 from optlab.experiments.encoder_runs import MEASURES, encoder_cell
 from optlab.experiments.experiment import Experiment, ExperimentSpec, Run, Table
 from optlab.experiments.spec import Count, Positive
@@ -31,14 +31,14 @@ class AttentionSpec(ExperimentSpec):
     rule: str = "adam"
     places: list[Place] = Field(default=["post", "pre"], min_length=1)
     norm: Literal["layer", "rms", "none"] = "layer"
-    peaks: list[Positive] = Field(default=[0.003, 0.01, 0.03], min_length=1)
+    peaks: list[Positive] = Field(default=[0.01, 0.03, 0.1], min_length=1)
     warmup: Annotated[int, Field(ge=1)] = 50  #: steps of the rise, beside none
     decay: Literal["cosine", "constant"] = "cosine"  #: what follows
     steps: Annotated[int, Field(ge=2, le=1_000_000)] = 300
     runs: Annotated[int, Field(ge=2, le=100_000)] = 10
     batch: Count = 32
     vocabulary: Count = 8
-    tokens: Count = 16
+    tokens: Count = 8
     width: Count = 16
     heads: Count = 2
     hidden: Count = 64
@@ -72,10 +72,10 @@ def schedule_of(spec: AttentionSpec, warmup: int, peak: float) -> Schedule:
 def cell(spec: AttentionSpec, place: str, warmup: int, peak: float) -> Cell:
     """All runs of one setting."""
     asked = {
-        "model": model_of(spec, place), "rule": spec.rule, "schedule": schedule_of(spec, warmup, peak).label(), "steps": spec.steps,
+        "model": model_of(spec, place), "schedule": schedule_of(spec, warmup, peak).label(), "steps": spec.steps,
         "batch": spec.batch, "first": spec.warmup, "threshold": spec.learned * chance(spec), "runs": spec.runs, "seed": spec.seed,
     }  # fmt: skip
-    return encoder_cell(f"{place}-norm, {f'warmup {warmup}' if warmup else 'no warmup'}, peak {peak:g}", asked)
+    return encoder_cell(f"{place}-norm, {f'warmup {warmup}' if warmup else 'no warmup'}, peak {peak:g}", rules.get(spec.rule), asked)
 
 
 def count(spec: AttentionSpec) -> int:
@@ -203,5 +203,5 @@ def findings(data: xr.Dataset) -> list[str]:
 
 EXPERIMENT = Experiment(
     "attention", AttentionSpec, measure, count, tables, findings,
-    {"full": AttentionSpec(peaks=[0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1], runs=40, blocks=4, steps=400)},
+    {"full": AttentionSpec(peaks=[0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2], runs=40, blocks=4, steps=400)},
 )  # fmt: skip

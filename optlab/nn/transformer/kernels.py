@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import sympy as sp
 
 from optlab.codegen.lanes_printer import LanesPrinter
@@ -74,6 +76,7 @@ def _functions(model: Encoder) -> list[str]:
     return [lanes.helpers(), scalars.helpers(), *parts]
 
 
+@cache
 def encoder_source(model: Encoder, batch: int) -> str:
     """The module of an encoder at one batch size: ``gradients``."""
     from optlab.layers.softmax_cross_entropy import TARGET_SLOPE
