@@ -57,9 +57,9 @@ CLAIM = Claim(
     number=15,
     name="warmup",
     statement="A transformer is trained with warmup and cosine annealing; without warmup, training is unstable.",
-    test="A small encoder (two blocks, norms behind or before the residual sums) learns to say sequences backwards in 300 steps of Adam, cosine "
-    "annealing to 0, after 50 steps of warmup or none; the same starts and batches. A run fails whose validation loss does not end below half "
-    "the loss of chance. Unstable without warmup: the probability of failing is larger by at least 1/4 than with it; exact intervals.",
+    test="A small encoder (two blocks, norms behind or before the residual sums) learns to say sequences backwards in 300 steps of Adam, "
+    "cosine annealing to 0, after 50 steps of warmup or none; the same starts and batches. A run fails whose validation loss does not end "
+    "below half the loss of chance. Unstable without warmup: the probability of failing is larger by at least 1/4 than with it; exact intervals.",
     parts=tuple(
         Part(key(place, peak), "probability of failing without warmup, less that with it", (HARM, np.inf), f"{place}-norm, peak {peak:g}")
         for place in PLACES for peak in PEAKS

@@ -1,8 +1,8 @@
 """Scaled dot-product attention of one query: scores, their softmax over the keys, and its adjoint.
 
 The weights are softmax probabilities, which the loss's record holds already: ``TERM`` over the sum of ``TERM`` over the keys.
-With ``pulled`` the sum of ``INTEGRAND`` over the keys, ``ADJOINT`` is the derivative of a loss by a key's score, of ``dw``, its derivative by
-the key's weight (Vaswani et al., Attention is all you need, NeurIPS 2017, equation 1).
+With ``pulled`` the sum of ``INTEGRAND`` over the keys, ``ADJOINT`` is the derivative of a loss by a key's score, of ``dw``, its derivative
+by the key's weight (Vaswani et al., Attention is all you need, NeurIPS 2017, equation 1).
 """
 
 import sympy as sp

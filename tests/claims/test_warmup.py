@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from optlab.claims.record import Outcome, Setting, Verdict
+from optlab.claims.record import Outcome
 from optlab.claims.warmup import CLAIM, HARM, PEAKS, PLACES, more_fail
 
 

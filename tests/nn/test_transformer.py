@@ -129,7 +129,7 @@ def test_arrays_that_do_not_fit_are_said():
     trainer = EncoderTrainer(Encoder(**SMALL), "sgd", batch=3)
     with pytest.raises(InputError, match="do not fit 3 sequences"):
         trainer.step(np.zeros(4, int), np.zeros(12, int), 0.1)
-    with pytest.raises(InputError, match="vocabulary is 0 .. 3"):
+    with pytest.raises(InputError, match=r"vocabulary is 0 \.\. 3"):
         trainer.step(np.full(12, 4), np.zeros(12, int), 0.1)
     with pytest.raises(InputError, match="rate"):
         trainer.step(np.zeros(12, int), np.zeros(12, int), -1.0)

@@ -3,7 +3,6 @@
 # ruff: noqa: F821
 from numba import njit
 
-
 # --- template ---
 qkv, qkv_back, qkv_weights = linear(D, 3 * D)
 out, out_back, out_weights = linear(D, D)

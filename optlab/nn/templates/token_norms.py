@@ -14,7 +14,7 @@ def of_sequence(weights, at, work, x, s):
             return (part + integrand(load(work, x + (s * D + c) * T, T), *found),)
 
         (part,) = repeat(work, D, add_one, (zeros(work, T, F),))
-        found = [*found, part * F(1 / D)]
+        found.append(part * F(1 / D))
     steep, level = norm_row(*found)
     return found, lambda c: fma(steep, load(work, x + (s * D + c) * T, T), level), lambda c: learned(weights, at, c)
 

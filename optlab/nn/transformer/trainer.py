@@ -31,14 +31,14 @@ class EncoderTrainer:
     model
         An :class:`Encoder`.
     rule
-        An optimizer: a name, a call, a file, or a :class:`~optlab.expressions.Rule`. Its weight decay (``wd``) takes neither norms nor shifts.
+        An optimizer: a name, a call, a file, or a :class:`~optlab.expressions.Rule`. Weight decay (``wd``) takes neither norms nor shifts.
     batch
         Sequences of a step.
     rng
         The seed of the initial weights: normal, of variance 2/fan-in (He et al., 2015); a token is the sum of two embeddings.
 
-    ``parameters``, ``gradient`` and ``states`` are flat, as :class:`Layout` says. The same seed gives the same bits; kernels hold no lock, so
-    that trainers run side by side. Raises InputError for options out of range.
+    ``parameters``, ``gradient`` and ``states`` are flat, as :class:`Layout` says. The same seed gives the same bits; kernels hold no lock,
+    so that trainers run side by side. Raises InputError for options out of range.
 
     >>> from optlab.nn.transformer import Encoder, EncoderTrainer, Reversal
     >>> trainer, task = EncoderTrainer(Encoder(tokens=4, blocks=1), "adam", batch=8), Reversal(tokens=4)
