@@ -19,6 +19,7 @@ from optlab.experiments.experiment import Experiment, ExperimentSpec, Run, Table
 from optlab.experiments.spec import Count, Positive
 from optlab.experiments.sweep import Cell
 from optlab.expressions import Schedule
+from optlab.nn.transformer import Encoder
 
 CONFIDENCE = 0.99
 SHARE = 0.9  #: of the runs: where a rate counts as one that works
@@ -85,6 +86,8 @@ def count(spec: AttentionSpec) -> int:
 
 def measure(spec: AttentionSpec, run: Run) -> xr.Dataset:
     """Outcomes by place, warmup, peak and run; shares with intervals; the largest peaks at which runs learn."""
+    for place in spec.places:
+        Encoder(**model_of(spec, place))  # says what does not fit before anything runs
     warmups = [0, spec.warmup]
     found = run([cell(spec, place, warmup, peak) for place in spec.places for warmup in warmups for peak in spec.peaks])
     shape, over = (len(spec.places), 2, len(spec.peaks)), ("place", "warmup", "peak")
