@@ -192,12 +192,12 @@ def findings(data: xr.Dataset) -> list[str]:
         out.append(f"{place}-norm: at least {SHARE:.0%} of the runs learn {known[0]} without warmup, {known[1]} with it.")
     peak = float(data.peak.max())
     for place in data.place.values:
-        a, b = (median(one.moved.sel(place=place, peak=peak).values) for one in (none, some))
-        if np.isfinite(a) and np.isfinite(b):
+        far = [median(one.moved.sel(place=place, peak=peak).values) for one in (none, some)]
+        if np.isfinite(far).all():
             first = int(data.warmup.values[1])
             out.append(
-                f"{place}-norm, peak {peak:g}: the first {first} steps carry the weights {a:.2g} times their own norm without warmup, "
-                f"{b:.2g} times with it."
+                f"{place}-norm, peak {peak:g}: the first {first} steps carry the weights {far[0]:.2g} times their own norm without warmup, "
+                f"{far[1]:.2g} times with it."
             )
     lost = int((data.outcome == "diverged").sum())
     out.append(f"{lost} of {data.outcome.size} runs diverged; what does not learn otherwise stays near the loss of chance.")

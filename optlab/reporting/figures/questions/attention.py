@@ -45,8 +45,8 @@ def draw_moves(data: xr.Dataset, ax: Axes) -> Axes:
     for p, place in enumerate(data.place.values):
         for k, warmup in enumerate(data.warmup.values):
             y = np.nanmedian(data.moved.sel(place=place, warmup=warmup).values, -1)
-            look = {"color": COLORS[k], "marker": "os"[k], "linestyle": ("-", "--")[p]}
-            ax.plot(data.peak.values, y, **look, markersize=4, label=f"{place}, {named(int(warmup))}")
+            style, label = ("-", "--")[p], f"{place}, {named(int(warmup))}"
+            ax.plot(data.peak.values, y, color=COLORS[k], marker="os"[k], linestyle=style, markersize=4, label=label)
     first = int(data.warmup.values[1])
     ax.set(xscale="log", yscale="log", xlabel="peak learning rate", ylabel="|weights − start| / |start|", title=f"after {first} steps")
     ax.legend(fontsize=7)
