@@ -52,8 +52,8 @@ def test_the_first_gradients_are_the_same_with_warmup_and_without(found):
 
 
 def test_a_reasonable_rate_learns_and_a_huge_one_does_not(found):
-    """Three sequences of four words a step: by step 200 a run at 0.02 is at least under way, below chance."""
-    assert (found.last_loss.sel(warmup=20, peak=0.02) < 0.9 * np.log(4)).all()
+    """Three sequences of four words a step, 200 steps: at 0.02 runs are under way, on average well below chance."""
+    assert float(found.last_loss.sel(warmup=20, peak=0.02).mean()) < 0.8 * np.log(4)
     assert float(found.learned.sel(warmup=20, peak=3.0)[0]) == 0
     assert (found.moved.isel(warmup=0).values > found.moved.isel(warmup=1).values).all()
 
