@@ -15,6 +15,7 @@ CLAIMS: dict[int, str] = {
     11: "bias_correction",
     12: "decoupled_decay",
     13: "learning_rate",
+    15: "warmup",
     20: "line_fit_numbers",
     21: "line_fit_winner",
     22: "assignment",
