@@ -18,6 +18,7 @@ CLAIMS: dict[int, str] = {
     12: "decoupled_decay",
     13: "learning_rate",
     14: "cosine_annealing",
+    15: "warmup",
     16: "one_cycle_speed",
     17: "larger_rates",
     18: "regularization",

@@ -15,3 +15,4 @@ class Purpose(IntEnum):
     DATA = 6  #: fresh samples; index = position in the batch
     ROTATION = 7  #: rotations of problems; trajectory = row, index = column // 4
     SPLIT = 8  #: which images are kept for validation; trajectory = class, index = position // 4
+    TOKENS = 9  #: words of sequences; trajectory = sequence in the batch, step from 1 (0: validation), index = position // 4

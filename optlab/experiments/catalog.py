@@ -16,4 +16,5 @@ QUESTIONS: dict[str, str] = {
     "condition": "What does the condition number cost: by which power of kappa do the steps of each rule grow?",
     "convergence": "Do decaying steps give 1/sqrt(T) and 1/T, on convex and on strongly convex problems?",
     "batch": "What does a larger batch buy, and up to which size does the learning rate scale with it?",
+    "attention": "Does a transformer need warmup: which share of runs learns, by the peak learning rate, with warmup and without?",
 }

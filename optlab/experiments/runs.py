@@ -31,11 +31,15 @@ Progress = Callable[[int, int, str], None]
 def todays_engines() -> dict[str, str]:
     """The fingerprint of what computes the cells of each kind today; of other kinds, no cell is said to be of another engine."""
     from optlab.experiments.advice_cell import advice_fingerprint
+    from optlab.experiments.encoder_runs import encoder_fingerprint
     from optlab.experiments.grid import training_fingerprint
     from optlab.experiments.sweep import engine_fingerprint
 
     ensembles = engine_fingerprint()
-    return {"simulate": ensembles, "predict": ensembles, "training": training_fingerprint(), "advise": advice_fingerprint()}
+    return {
+        "simulate": ensembles, "predict": ensembles, "training": training_fingerprint(), "advise": advice_fingerprint(),
+        "encoder": encoder_fingerprint(),
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

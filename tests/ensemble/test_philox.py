@@ -76,7 +76,7 @@ def test_seeds():
 
 
 def test_purposes_are_distinct_and_as_the_twin_has_them():
-    assert len({int(p) for p in Purpose}) == len(Purpose.__members__) == 8
+    assert len({int(p) for p in Purpose}) == len(Purpose.__members__) == 9
     assert {p.name: int(p) for p in Purpose} == {p.name: getattr(twin, p.name) for p in Purpose}
 
 
