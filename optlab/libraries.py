@@ -90,14 +90,14 @@ SIGNATURES = {
 MOMENTUM_TOO = frozenset({"cycle_momentum", "base_momentum", "max_momentum"})
 
 
-def needed(name: str, why: str) -> Any:
+def needed(name: str, why: str, extra: str = "peers") -> Any:
     """A package that is imported only where it is used. Raises MissingDependencyError, in one line."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
         missing = error.name or name
         raise MissingDependencyError(
-            f"{why} needs {missing}, which is not installed: pip install 'optlab[peers]' (or pip install {missing})"
+            f"{why} needs {missing}, which is not installed: pip install 'optlab[{extra}]' (or pip install {missing})"
         ) from None
 
 
