@@ -8,9 +8,12 @@ PEERS := $(VENV)/.peers
 PTX := $(VENV)/.ptx
 GPU := $(VENV)/.gpu
 DOCS := $(VENV)/.docs
+# What tells in a few minutes whether other versions of the dependencies will do: every module, kernels, expressions, files, the command line.
+QUICK := tests/test_symbols.py tests/test_layers.py tests/test_entry_points.py tests/schedules tests/norms tests/problems/test_problems.py \
+	tests/export tests/cli/test_derive.py tests/cli/test_runs.py tests/reporting/test_rosetta.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help report theory rosetta docs bench test peers browser ptx gpu lint format doctor clean
+.PHONY: help report theory rosetta docs bench test minimal package peers browser ptx gpu lint format doctor clean
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
 
@@ -64,6 +67,15 @@ bench: $(PEERS) ## measure beside the peers; writes benchmarks/results/
 test: $(DEV) ## run the whole test suite, doctests included
 	$(BIN)/python -m pytest -n 2
 
+minimal: ## test what is quick with the oldest versions that pyproject.toml admits, in an environment of its own (Python 3.11 or 3.12)
+	$(PYTHON) -m venv $(VENV)-minimal
+	$(VENV)-minimal/bin/python -m pip install --quiet --constraint constraints-minimal.txt --editable . pytest
+	$(VENV)-minimal/bin/python -m pip check
+	$(VENV)-minimal/bin/python -m pytest -m "not peers and not cuda and not gpu and not slow" $(QUICK)
+
+package: $(DEV) ## build the sdist and the wheel, install it into a clean environment and use it there
+	$(BIN)/python -m tests.installed
+
 peers: $(PEERS) ## hold optlab against other libraries (installs torch, optax, keras and PEPit)
 	$(BIN)/python -m pytest -m peers -n 2
 
@@ -90,5 +102,5 @@ doctor: $(RUN) ## say what this machine has and what is missing
 	$(BIN)/optlab doctor
 
 clean: ## remove what was set up and computed here (reports stay)
-	rm -rf $(VENV) .optlab build dist docs/_build docs/gallery docs/reference *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-minimal .optlab build dist docs/_build docs/gallery docs/reference *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

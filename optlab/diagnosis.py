@@ -35,6 +35,32 @@ def diagnose() -> list[Item]:
         out.append(
             Item(name, "ok", found.detail) if found.state == "ok" else Item(name, "absent", f"optional, for {use}; pip install {name}")
         )
+    return out + _plugins()
+
+
+def _plugins() -> list[Item]:
+    """What installed packages add to rules, schedules and problems, each tried; one that fails takes nothing else with it."""
+    from optlab import problems, rules, schedules
+    from optlab.registry import load_plugin, plugins
+
+    own = {
+        "rule": {rule.name for rule in rules.builtin()},
+        "schedule": {one.name for one in schedules.builtin()},
+        "problem": problems.BUILTIN,
+    }
+    out = []
+    for kind, taken in own.items():
+        for entry in plugins(f"optlab.{kind}s"):
+            package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package without metadata"
+            state, detail = "ok", f"{entry.value} of {package}"
+            if entry.name in taken:
+                state, detail = "absent", f"{detail} is hidden by optlab's own {entry.name}: it needs another name"
+            try:
+                if state == "ok":
+                    load_plugin(entry, kind) if kind == "problem" else {"rule": rules, "schedule": schedules}[kind].get(entry.name)
+            except OptlabError as error:
+                state, detail = "absent", str(error)
+            out.append(Item(f"{kind} {entry.name}", state, detail))
     return out
 
 

@@ -18,6 +18,7 @@ from sympy.printing.str import StrPrinter
 
 from optlab.dialects import spellings
 from optlab.errors import InputError, UnknownNameError, short
+from optlab.exported import ExportedRule, ExportedSchedule
 from optlab.symbols import alpha, g, symbol, sympify, t, theta, time
 
 Equations = tuple[tuple[sp.Symbol, sp.Expr], ...]
@@ -228,7 +229,7 @@ class Parametrized:
         return f"<{type(self).__name__.lower()} {self.label()}>"
 
 
-class Rule(Parametrized):
+class Rule(ExportedRule, Parametrized):
     """An optimizer's update rule for one coordinate.
 
     Parameters
@@ -456,7 +457,7 @@ class Rule(Parametrized):
         return "\\begin{aligned}\n" + " \\\\\n".join(rows) + "\n\\end{aligned}"
 
 
-class Schedule(Parametrized):
+class Schedule(ExportedSchedule, Parametrized):
     """A learning-rate schedule: ``alpha`` as an expression in the step number ``t``, counted from 0; ``dialects`` as of a rule.
 
     >>> from optlab import schedules

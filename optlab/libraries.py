@@ -6,10 +6,11 @@ Versions: torch 2.13.0, optax 0.2.8, keras 3.15.1. `make peers` holds every defa
 from __future__ import annotations
 
 import ast
+import importlib
 from functools import cache
 from typing import Any
 
-from optlab.errors import InputError, UnknownNameError
+from optlab.errors import InputError, MissingDependencyError, UnknownNameError
 
 LIBRARIES = ("torch", "optax", "keras")
 
@@ -87,6 +88,17 @@ SIGNATURES = {
 
 #: torch's OneCycleLR moves the momentum as well; a schedule speaks of the learning rate alone.
 MOMENTUM_TOO = frozenset({"cycle_momentum", "base_momentum", "max_momentum"})
+
+
+def needed(name: str, why: str, extra: str = "peers") -> Any:
+    """A package that is imported only where it is used. Raises MissingDependencyError, in one line."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        missing = error.name or name
+        raise MissingDependencyError(
+            f"{why} needs {missing}, which is not installed: pip install 'optlab[{extra}]' (or pip install {missing})"
+        ) from None
 
 
 @cache

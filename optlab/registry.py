@@ -7,8 +7,8 @@ import importlib
 import importlib.util
 import json
 import sys
-from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -79,6 +79,27 @@ def load_object(reference: str, kind: str) -> Any:
     return getattr(module, name)
 
 
+def plugins(group: str, builtin: Iterable[str] = ()) -> list[EntryPoint]:
+    """What installed packages declare under an entry-point group, each name once; a built-in definition keeps its name."""
+    found: dict[str, EntryPoint] = {}
+    for entry in entry_points(group=group):
+        if entry.name not in builtin:
+            found.setdefault(entry.name, entry)
+    return list(found.values())
+
+
+def load_plugin(entry: EntryPoint, kind: str) -> Any:
+    """What the entry point names. Raises InputError, in one line that names the package, where that fails in any way."""
+    try:
+        return entry.load()
+    except Exception as error:  # any error of somebody else's package is reported as one line
+        package = f"{entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+        raise InputError(
+            f"{kind} {entry.name!r} of the installed package {package} fails with {type(error).__name__}: {first_line(error)}; "
+            "update the package, or uninstall it"
+        ) from None
+
+
 class Registry(Generic[T]):
     """The definitions of one kind, by name. ``record`` names their class in :mod:`optlab.expressions`: it needs SymPy, so it comes late."""
 
@@ -93,7 +114,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """The names that ``get`` knows: the built-in ones in teaching order, then those of installed packages."""
-        return [*self._builtin, *(e.name for e in entry_points(group=self.group) if e.name not in self._builtin)]
+        return [*self._builtin, *(entry.name for entry in plugins(self.group, self._builtin))]
 
     def builtin(self) -> list[T]:
         """Every built-in definition, in teaching order."""
@@ -118,10 +139,10 @@ class Registry(Generic[T]):
         elif head in self._builtin:
             found = getattr(importlib.import_module(f"{self.group}.{head}"), self.attribute)
         else:
-            entry = next((e for e in entry_points(group=self.group) if e.name == head), None)
+            entry = next((entry for entry in plugins(self.group) if entry.name == head), None)
             if entry is None:
                 raise UnknownNameError(self.kind, head, self.names())
-            found = entry.load()
+            found = load_plugin(entry, self.kind)
         if not isinstance(found, self.type):
             raise InputError(f"{self.kind} {name!r} is a {type(found).__name__}, not a {self.record}")
         options = inline | options

@@ -26,6 +26,8 @@ def derive(
     latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX.")] = False,
     mathml: Annotated[bool, typer.Option("--mathml", help="Print MathML, a formula a line.")] = False,
     source: Annotated[bool, typer.Option("--source", help="Print the Python that is generated and compiled.")] = False,
+    torch: Annotated[bool, typer.Option("--torch", help="Print the rule as a torch optimizer that stands alone.")] = False,
+    optax: Annotated[bool, typer.Option("--optax", help="Print the rule (or schedule) as an optax one that stands alone.")] = False,
     dtype: Annotated[str, typer.Option(help="With --source: float64 or float32.")] = "float64",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document; formulas read back with optlab.sympify.")] = False,
     bounds: Annotated[bool, typer.Option("--bounds", help="The convergence bounds: all of them, or those that speak of RULE.")] = False,
@@ -44,17 +46,23 @@ def derive(
     """
     from optlab.errors import InputError
 
-    if sum((latex, mathml, source, json)) > 1:
-        raise InputError("--latex, --mathml, --source and --json exclude each other: give one")
+    if sum((latex, mathml, source, torch, optax, json)) > 1:
+        raise InputError("--latex, --mathml, --source, --torch, --optax and --json exclude each other: give one")
     about_rules = (mu, largest, condition_number, curvature)
     if dtype != "float64" and not source:
         raise InputError("--dtype is of the generated source: give --source with it")
     if curvature is not None and any(value is not None for value in about_rules[:3]):
         raise InputError("--curvature fixes one curvature, --mu, --L and --condition-number a range of them: give one or the other")
     if bounds:
-        if source or any(value is not None for value in about_rules):
-            raise InputError("--bounds prints formulas: --source, --mu, --L, --condition-number and --curvature mean nothing with it")
+        if source or torch or optax or any(value is not None for value in about_rules):
+            raise InputError(
+                "--bounds prints formulas: --source, --torch, --optax, --mu, --L, --condition-number and --curvature mean nothing with it"
+            )
         return _bounds(rule, latex, mathml, json, slack)
+    if (torch or optax) and any(value is not None for value in about_rules):
+        raise InputError(
+            "--torch and --optax print code for any objective: --mu, --L, --condition-number and --curvature mean nothing with it"
+        )
     if slack:
         raise InputError("--slack measures bounds: give --bounds with it")
     if rule is None:
@@ -67,6 +75,8 @@ def derive(
     name = parse_call(rule)[0]
     if name in (*norms.names(), *schedules.names()) and (source or mu or largest or condition_number or curvature):
         raise InputError(f"{name} is no rule: --source, --mu, --L, --condition-number and --curvature are for rules")
+    if torch or optax:
+        return _export(rule, name, "torch" if torch else "optax")
     if name in norms.names():
         if name != rule.strip():
             raise InputError(f"{rule}: a normalization takes no options here; write {name}")
@@ -101,6 +111,25 @@ def derive(
         return 0
     _print_rule(chosen)
     _print_parts(parts)
+    return 0
+
+
+def _export(rule: str, name: str, library: str) -> int:
+    """The source for a library: what ``rule.to_torch()`` and the like load."""
+    from optlab import norms, rules, schedules
+    from optlab.errors import InputError
+    from optlab.export.optax import optax_source
+    from optlab.export.schedules import schedule_source
+    from optlab.export.torch import torch_source
+
+    if name in norms.names():
+        raise InputError(
+            f"{name} is a normalization: --torch and --optax print rules and schedules (optlab rosetta {name} names the libraries' own)"
+        )
+    if name in schedules.names():
+        print(schedule_source(schedules.get(rule), library))
+    else:
+        print({"torch": torch_source, "optax": optax_source}[library](rules.get(rule)), end="")
     return 0
 
 

@@ -99,9 +99,11 @@ def export(
         list[str] | None, typer.Argument(help="First digits of ids; several, or --all.", metavar="ID...", show_default=False)
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every cell (that the filters leave).")] = False,
-    format: Annotated[str, typer.Option(help="netcdf (a file for each cell) or csv (one table, a line for each number).")] = "netcdf",
+    format: Annotated[
+        str, typer.Option(help="netcdf (a file for each cell), csv (one table, a line for each number) or tensorboard.")
+    ] = "netcdf",
     out: Annotated[
-        Path | None, typer.Option(help="File or folder to write (default: ID.nc, runs/ or runs.csv).", show_default=False)
+        Path | None, typer.Option(help="File or folder to write (default: ID.nc, runs/, runs.csv or tensorboard/).", show_default=False)
     ] = None,
     kind: KindOption = None,
     rule: RuleOption = None,
@@ -114,11 +116,11 @@ def export(
     Example: optlab runs export --all --kind simulate --format csv --out runs.csv
     """
     from optlab.errors import InputError, UnknownNameError
-    from optlab.experiments.exports import export_csv, export_netcdf
+    from optlab.experiments.exports import export_csv, export_netcdf, export_tensorboard
     from optlab.experiments.runs import SHORT, find, runs
 
-    if format not in ("netcdf", "csv"):
-        raise UnknownNameError("format", format, ("netcdf", "csv"))
+    if format not in ("netcdf", "csv", "tensorboard"):
+        raise UnknownNameError("format", format, ("netcdf", "csv", "tensorboard"))
     if bool(ids) == everything:
         raise InputError("say which cells: their ids, or --all (`optlab runs list` shows them)")
     if ids and (kind or rule or text):
@@ -129,8 +131,12 @@ def export(
     chosen = runs(held, kind=kind, rule=rule, text=text) if everything else [find(held, id) for id in dict.fromkeys(ids or [])]
     if not chosen:
         raise InputError(f"no such cell in {held.folder}: `optlab runs list` shows what is there")
+    left: list[str] = []
     with progress_bar("export") as bar:
-        if format == "csv":
+        if format == "tensorboard":
+            written, left = export_tensorboard(held, chosen, out or Path("tensorboard"), bar)
+            said = f"wrote {len(written):,} runs to {out or Path('tensorboard')}: tensorboard --logdir {out or Path('tensorboard')}"
+        elif format == "csv":
             path = out or Path("runs.csv")
             lines = export_csv(held, chosen, path, bar)
             written, said = [path], f"wrote {path}: {lines:,} numbers of {len(chosen):,} cells"
@@ -138,9 +144,14 @@ def export(
             written = export_netcdf(held, chosen, out or Path(f"{chosen[0].id[:SHORT]}.nc" if ids and len(chosen) == 1 else "runs"), bar)
             said = f"wrote {written[0]}" if len(written) == 1 else f"wrote {len(written):,} files to {written[0].parent}"
     if json:
-        print_json({"files": list(map(str, written)), "cells": len(chosen)}, store=str(held.folder))
+        print_json(
+            {"files": list(map(str, written)), "cells": len(chosen)} | ({"left_out": left} if format == "tensorboard" else {}),
+            store=str(held.folder),
+        )
     else:
         print(said)
+        if left:
+            print(f"left out: {', '.join(left)}")
     return 0
 
 

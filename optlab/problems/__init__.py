@@ -1,5 +1,6 @@
 """What is minimized, one kind per file: ``quadratic``, ``line_fit``, ``least_squares``, ``logistic_regression``, ``huber_regression``,
-``saddle``, ``plateau``, any ``symbolic`` one."""
+``saddle``, ``plateau``, any ``symbolic`` one; and what installed packages declare under the entry-point group ``optlab.problems``:
+a :class:`Problem`, or a function of options that makes one."""
 
 from __future__ import annotations
 
@@ -18,16 +19,18 @@ from optlab.problems.plateau import plateau
 from optlab.problems.quadratic import quadratic
 from optlab.problems.saddle import saddle
 from optlab.problems.symbolic import symbolic
+from optlab.registry import load_plugin, plugins
 
 _MAKERS: dict[str, Callable[..., Problem]] = {
     "quadratic": quadratic, "line_fit": line_fit, "least_squares": least_squares, "logistic_regression": logistic_regression,
     "huber_regression": huber_regression, "saddle": saddle, "plateau": plateau, "symbolic": symbolic,
 }  # fmt: skip
+BUILTIN = frozenset(_MAKERS)  #: the names that are optlab's own
 
 
 def names() -> list[str]:
-    """The kinds of problem that ``get`` knows."""
-    return list(_MAKERS)
+    """The kinds of problem that ``get`` knows: the built-in ones, then those of installed packages."""
+    return [*_MAKERS, *(entry.name for entry in plugins("optlab.problems", _MAKERS))]
 
 
 def get(name: str | Problem, **options: Any) -> Problem:
@@ -41,20 +44,32 @@ def get(name: str | Problem, **options: Any) -> Problem:
     if not isinstance(name, str):
         raise InputError(f"{name!r} is no problem: give a name such as 'quadratic(condition_number=100, dim=10)'")
     head, inline, positional = parse_call(name)
-    if head not in _MAKERS:
-        raise UnknownNameError("problem", head, _MAKERS)
-    make = _MAKERS[head]
-    known = list(signature(make).parameters)
-    for key in inline | options:
-        if key not in known:
-            raise UnknownNameError(f"option of {head}", key, known)
+    maker: Any = _MAKERS.get(head)
+    if maker is None:
+        entry = next((entry for entry in plugins("optlab.problems") if entry.name == head), None)
+        if entry is None:
+            raise UnknownNameError("problem", head, names())
+        maker = load_plugin(entry, "problem")
+    if isinstance(maker, Problem):
+        if positional or inline or options:
+            raise InputError(f"problem {name!r}: {head} is a ready problem and takes no options; write {head}")
+        return maker
+    if head in _MAKERS:
+        known = list(signature(maker).parameters)
+        for key in inline | options:
+            if key not in known:
+                raise UnknownNameError(f"option of {head}", key, known)
     try:
-        return make(*positional, **(inline | options))
+        made = maker(*positional, **(inline | options))
     except TypeError as error:
         raise InputError(f"problem {name!r}: {str(error).replace('()', '')}") from None
+    if not isinstance(made, Problem):
+        raise InputError(f"problem {name!r} is a {type(made).__name__}, not a Problem")
+    return made
 
 
 __all__ = [
+    "BUILTIN",
     "Expression",
     "Fresh",
     "NoiseLaw",

@@ -42,6 +42,30 @@ def test_derive_json_of_adaptive_rules(run, rule):
         assert ol.sympify(row["expression"]) == right
 
 
+def test_derive_prints_code_for_other_libraries(run):
+    for option, word in [("--torch", "class Lion(torch.optim.Optimizer):"), ("--optax", "def lion(learning_rate, *,")]:
+        code, out, err = run("derive", LION, option)
+        assert (code, err) == (0, "")
+        compile(out, "generated", "exec")
+        assert word in out
+    code, out, _ = run("derive", "cosine(peak=0.1, steps=10)", "--torch")
+    assert code == 0
+    space = {}
+    exec(out, space)
+    assert space["learning_rate"](5) == pytest.approx(0.05)
+    for arguments, words in [
+        (("layer_norm", "--torch"), "layer_norm is a normalization"),
+        (("cosine", "--optax"), "needs a value for peak"),
+        (("adam", "--torch", "--optax"), "exclude each other"),
+        (("sgd", "--torch", "--mu", "1"), "mean nothing with it"),
+        (("--bounds", "--torch"), "mean nothing with it"),
+    ]:
+        code, out, err = run("derive", *arguments)
+        assert (code, out) == (2, "")
+        assert words in err
+        assert err.count("\n") == 1
+
+
 def test_derive_in_words_latex_and_source(run):
     code, out, err = run("derive", "momentum")
     assert (code, err) == (0, "")

@@ -9,21 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from optlab.errors import InputError, MissingDependencyError
+from optlab.errors import InputError
+from optlab.libraries import needed
 
 Arrays = Sequence[np.ndarray]
 Gradients = Sequence[np.ndarray | None]
 
-
-def needed(name: str, why: str) -> Any:
-    """A package that is imported only where it is used. Raises MissingDependencyError, in one line."""
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        missing = error.name or name
-        raise MissingDependencyError(
-            f"{why} needs {missing}, which is not installed: pip install 'optlab[peers]' (or pip install {missing})"
-        ) from None
+__all__ = ["Arrays", "Driver", "Gradients", "called", "double_precision", "needed"]
 
 
 class Driver(ABC):
