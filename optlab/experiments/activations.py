@@ -63,7 +63,8 @@ def normalized(kind: str, values: np.ndarray, parameters: dict[str, np.ndarray])
         return shifted
     record = norms.get(KINDS[kind])
     integrands, output, _ = _functions(kind)
-    axis, means = (1 if record.reduced == "features" else 0), []
+    axis = 1 if record.reduced == "features" else 0
+    means: list[np.ndarray] = []
     for _, integrand in integrands:
         means.append(integrand(values, *means).mean(axis, keepdims=True))
     found: np.ndarray = output(values, *means, *(parameters[str(p)].astype(np.float64) for p in record.parameters))

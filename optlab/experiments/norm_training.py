@@ -86,7 +86,8 @@ def _run(trainer: Trainer, feed: ImageBatches, test: Any, alpha: float, steps: i
     seen = _fit(trainer, seen).copy()
     since: list[float] = []
     diverged, done = -1, 0
-    epoch, source = 0, iter(())
+    epoch = 0
+    source: Any = iter(())
     for row, end in enumerate(at):
         while done < end and diverged < 0:
             pair = next(source, None)

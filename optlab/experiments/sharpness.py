@@ -73,7 +73,9 @@ def largest_eigenvalue(product: Product, start: np.ndarray) -> tuple[float, np.n
     (3.0, [1.0, 0.0, 0.0])
     """
     basis: list[np.ndarray] = []
-    q, diagonal, beside = start / np.linalg.norm(start), [], []
+    diagonal: list[float] = []
+    beside: list[float] = []
+    q = start / np.linalg.norm(start)
     value, weights = float("nan"), np.ones(1)
     for done in range(1, min(LANCZOS, len(start)) + 1):
         basis.append(q)

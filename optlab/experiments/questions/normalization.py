@@ -64,7 +64,7 @@ def measure(spec: NormalizationSpec, run: Run) -> xr.Dataset:
 
     def make(norm: str) -> Any:
         def one(rate: float, seed: int) -> Cell:
-            more = {"batch": spec.batch, "steps": spec.steps, "records": RECORDS, "gram": True}
+            more: dict[str, Any] = {"batch": spec.batch, "steps": spec.steps, "records": RECORDS, "gram": True}
             return cell(spec.model, norm, rate, seed=seed, **options, **more)
 
         return one
