@@ -13,6 +13,8 @@ settings.register_profile("dev", max_examples=25, deadline=None)  # no deadline:
 settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, database=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
+os.environ.setdefault("OPTLAB_PROCESSES", "1")  # cells are computed where tests can look in: test_processes.py asks for more
+
 # Helpers of the tests marked ``peers`` and ``cuda`` that are written in another library: without it there is nothing in them to read.
 WRITTEN_IN = {
     "peers/torch_models.py": ("torch",), "verify/mutations/frameworks.py": ("torch", "optax"),

@@ -35,7 +35,7 @@ MEASURES = {
 def encoder_cell(name: str, rule: Rule, asked: dict[str, Any]) -> Cell:
     """A cell of runs; ``asked`` holds all that their numbers depend on beside the rule (see :func:`runs`)."""
     about = {"kind": "encoder", "engine": encoder_fingerprint(), "rule": rule.label(), "rule_fingerprint": rule.fingerprint}
-    return Cell(name, about | asked, partial(runs, rule, asked))
+    return Cell(name, about | asked, partial(runs, rule, asked), single=True)
 
 
 @cache

@@ -84,7 +84,7 @@ def read_images(spec: ImageSpec) -> tuple[ImageData, Source]:
 
 def run_cell(name: str, images: ImageData, source: Source, asked: Asked) -> Cell:
     """The cell of one run."""
-    return Cell(name, asked.identity(images), partial(descended, images, asked), elsewhere=partial(descended, source, asked))
+    return Cell(name, asked.identity(images), partial(descended, images, asked), elsewhere=partial(descended, source, asked), single=True)
 
 
 def setup(images: ImageData | Source, asked: Asked) -> Training:

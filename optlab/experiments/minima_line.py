@@ -25,7 +25,7 @@ def line_cell(name: str, images: ImageData, source: Source, ends: tuple[Cell, Ce
     engine = engine_fingerprint("experiments/hidden_units.py", "experiments/minima_line.py")
     identity = {"kind": "line", "engine": engine, "of": [end.spec for end in ends], "points": points}
     here, there = (partial(between, where, asked, one, other, points) for where in (images, source))
-    return Cell(name, identity, here, elsewhere=there)
+    return Cell(name, identity, here, elsewhere=there, single=True)
 
 
 def between(images: ImageData | Source, asked: Asked, one: np.ndarray, other: np.ndarray, points: int) -> xr.Dataset:

@@ -48,7 +48,10 @@ def cell(
     engine = engine_fingerprint(*OWN) + training_fingerprint()
     spec = {"kind": "norm_training", "engine": engine, "rule_fingerprint": rules.get(rule).fingerprint}
     return Cell(
-        f"{model}, {norm}, {rule} at {alpha:g}, batch {batch}, seed {seed}", spec | options, partial(trained, **options | {"rule": rule})
+        f"{model}, {norm}, {rule} at {alpha:g}, batch {batch}, seed {seed}",
+        spec | options,
+        partial(trained, **options | {"rule": rule}),
+        single=True,
     )
 
 

@@ -140,7 +140,7 @@ def edge_cell(rule: str, rate: float, loss: str, *, hidden: list[int], samples: 
     made = rules.get(rule)
     engine = engine_fingerprint("experiments/sharpness.py") + training_fingerprint()
     spec = {"kind": "edge", "engine": engine, "rule": made.label(), "rule_fingerprint": made.fingerprint} | options
-    return Cell(f"{rule} at {rate:g}, {loss}, seed {seed}", spec, partial(followed, rule, **options))
+    return Cell(f"{rule} at {rate:g}, {loss}, seed {seed}", spec, partial(followed, rule, **options), single=True)
 
 
 def followed(

@@ -15,6 +15,7 @@ import xarray as xr
 from optlab.ensemble.predict import predict
 from optlab.ensemble.simulate import simulate
 from optlab.ensemble.specs import Request
+from optlab.experiments.processes import side_by_side
 from optlab.experiments.store import Store
 from optlab.expressions import Rule
 from optlab.objectives import Problem
@@ -35,6 +36,7 @@ class Cell:
     spec: dict[str, Any]
     compute: Callable[[], xr.Dataset]
     elsewhere: Callable[[], xr.Dataset] | None = None
+    single: bool = False  #: whether it keeps one core busy only: several run side by side
 
 
 Keep = Callable[[int, xr.Dataset], None]  #: takes the result of the cell at a place
@@ -79,8 +81,9 @@ def simulation_cell(name: str, rule: Rule, problem: Problem, *, exact: bool = Fa
 
 
 class Runner:
-    """Runs cells, in order on this machine or on a cluster's workers. An interrupt keeps what is finished; a second run computes the rest.
+    """Runs cells: in order here, side by side where they keep one core busy, or on a cluster's workers.
 
+    An interrupt keeps what is finished; a second run computes the rest.
     ``computed`` and ``read`` count what was computed and what came from the store. ``progress`` is told before each cell, and on a
     cluster after each too.
     """
@@ -112,10 +115,11 @@ class Runner:
             self.computed += 1
             if self.store:
                 log.info("kept %s in %s", cells[place].name, self.store.path(cells[place].spec))
-            if self.cluster:
+            if computer is not _in_order:
                 self._tell(cells[place], len(cells))
 
-        (self.cluster or _in_order)(missing(), keep)
+        computer = self.cluster or (side_by_side if any(cell.single for cell in cells) else _in_order)
+        computer(missing(), keep)
         for data in found.values():
             data.attrs.pop("cell", None)
         return [found[place] for place in range(len(cells))]

@@ -85,15 +85,18 @@ def counts(answers: Sequence[Answer]) -> str:
 
 
 def groups(answers: Sequence[Answer]) -> list[Markup]:
-    """A line per verdict with its claims; where one holds under conditions, which."""
+    """A line per verdict with its claims; where one holds under conditions, where it does not."""
     lines = []
     for verdict in Verdict:
         found = [answer for answer in answers if answer.verdict == verdict]
         names = [Markup('<a href="#claim-{0}">{0} {1}</a>').format(a.claim.number, a.claim.name.replace("_", " ")) for a in found]
         if verdict == Verdict.CONDITIONS:
-            names = [Markup("{} (not: {})").format(name, a.where[1]) for name, a in zip(names, found, strict=True)]
+            each = [Markup("<li>{}, not for: {}</li>").format(name, a.where[1]) for name, a in zip(names, found, strict=True)]
+            listed = Markup("<ul>{}</ul>").format(Markup("").join(each))
+        else:
+            listed = Markup("; ").join(names)
         if found:
-            lines.append(Markup("{}, {}: {}").format(shown(verdict), len(found), Markup("; ").join(names)))
+            lines.append(Markup("{} ({}): {}").format(shown(verdict), len(found), listed))
     return lines
 
 

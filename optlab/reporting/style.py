@@ -69,4 +69,6 @@ def svg_text(figure: Figure) -> str:
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     # a tenth of a point is finer than most screens; six decimals double the size of the page
-    return re.sub(r' d="[^"]*"', lambda path: re.sub(r"(\.\d)\d+", r"\1", path[0]), text[text.index("<svg") :])
+    short = re.sub(r' (?:d|x|y)="[^"]*"', lambda place: re.sub(r"(\.\d)\d+", r"\1", place[0]), text[text.index("<svg") :])
+    short = re.sub(r"<!--.*?-->|<metadata>.*?</metadata>| transform=\"rotate\(-?0 [^)]*\)\"", "", short, flags=re.S)  # what says nothing
+    return re.sub(r">\s+<", "><", short).replace("\n", " ")

@@ -21,5 +21,5 @@ def draw(data: xr.Dataset) -> Figure:
     ax.set_yticks(places, [str(setup) for setup in data.setup.values])
     ax.set_ylim(data.sizes["setup"] - 0.5, -0.5)
     ax.set(xscale="log", xlabel="largest stable learning rate")
-    ax.legend(fontsize=7)
+    ax.legend(fontsize=7, loc="lower left")
     return figure

@@ -21,5 +21,5 @@ def draw(data: xr.Dataset) -> Figure:
         )
     ax.set_xticks(places, [str(place).replace("batches of", "batches\nof") for place in data.place.values], fontsize=8)
     ax.set(ylabel="test images right, %", ylim=(0, None))
-    ax.legend(fontsize=7)
+    ax.legend(fontsize=7, loc="upper left")
     return figure
