@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 
@@ -66,7 +67,7 @@ def _plugins() -> list[Item]:
 
 def _dependencies() -> list[str]:
     listed = requires("optlab") or []
-    return [line.split(">")[0].strip() for line in listed if "extra ==" not in line]
+    return [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in listed if "extra ==" not in line]
 
 
 def _package(name: str) -> Item:

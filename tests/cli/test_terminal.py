@@ -113,7 +113,7 @@ def test_long_examples_run_on_less(words, elsewhere, capsys, monkeypatch):
         if kind in ("report", "grid"):
             example = [kind, *CHEAP[kind]]
         elif kind == "train":
-            size = "synthetic(size=8, training=120, test=30)"
+            size = "synthetic(size=16, training=120, test=30)"
             small = {"resnet20": ["train", "resnet8", "--data", size, "--rule", "momentum", "--alpha", "0.1", "--validation", "20"]}
             example = [*small.get(example[1], example), "--epochs", "1", "--probe", "0", "--out", "t.nc", "--batch", "20"]
         elif kind == "ravine":
@@ -199,12 +199,14 @@ def test_verbose_says_what_is_computed_read_and_kept(tmp_path, capsys):
 
 def test_verbose_derivations(run, tmp_path, monkeypatch):
     monkeypatch.setenv("OPTLAB_CACHE", str(tmp_path))
-    code, out, err = run("derive", "sgd", "--verbose", "--json")
+    rule = tmp_path / "rule.py"  # one that nothing in this process has derived yet
+    rule.write_text("from optlab.rules import Rule, alpha, g, theta\nNEW = Rule(name='new', equations=((theta, theta - alpha * g / 7),))\n")
+    code, out, err = run("derive", f"{rule}:NEW", "--verbose", "--json")
     assert code == 0
-    assert json.loads(out)["rule"] == "sgd"
+    assert json.loads(out)["rule"] == "new"
     assert re.search(rf"^optlab: deriving \w+, kept in {tmp_path}/theory/\w+\.json$", err, re.M)
-    assert re.search(rf"^optlab: read the derivation \w+ from {tmp_path}/theory/", run("derive", "sgd", "--verbose")[2], re.M)
-    assert run("derive", "sgd", "--quiet")[2] == ""
+    assert re.search(rf"^optlab: read the derivation \w+ from {tmp_path}/theory/", run("derive", f"{rule}:NEW", "--verbose")[2], re.M)
+    assert run("derive", f"{rule}:NEW", "--quiet")[2] == ""
 
 
 # --- completion, and output that cannot be written ---

@@ -30,7 +30,13 @@ def blocks(path: Path, language: str) -> list[str]:
 
 
 def commands() -> list[tuple[str, str]]:
-    found = ((page, line) for page in PAGES for block in blocks(page, "console") for line in re.findall(r"^\$ optlab (.*)$", block, re.M))
+    found = (
+        (page, line)
+        for page in PAGES
+        if page.stem != "errors"
+        for block in blocks(page, "console")
+        for line in re.findall(r"^\$ optlab (.*)$", block, re.M)
+    )
     return [(page.stem, line) for page, line in found]
 
 
@@ -77,6 +83,13 @@ def test_a_command_of_a_page_runs(page, line, beside_examples, capsys):
     extra = SMALLER.get(arguments[0], [])
     assert main([*arguments, *extra]) == 0
     assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("line", "said"), re.findall(r"^\$ optlab (.*)\n(optlab.*)$", (DOCS / "errors.md").read_text("utf-8"), re.M))
+def test_an_error_is_the_line_that_is_shown(line, said, capsys):
+    assert main(shlex.split(line)) == 2
+    shown = [re.escape(part) for part in said.split("...")]  # what is left out
+    assert re.fullmatch(".*".join(shown), capsys.readouterr().err.strip())
 
 
 def test_links_between_pages_lead_somewhere():
