@@ -34,7 +34,7 @@ class EdgeSpec(ExperimentSpec):
 
     rates: Rates = Field(default={"sgd": [0.1, 0.2, 0.4], "momentum": [0.1, 0.2, 0.4], "adam": [0.001, 0.003, 0.01]}, min_length=1)
     softmax_rates: Rates = Field(default={"sgd": [0.2, 0.4], "adam": [0.001]})  #: of the softmax loss
-    hidden: list[Count] = Field(default=[16, 16, 16], min_length=1)
+    hidden: tuple[Count, ...] = Field(default=(16, 16, 16), min_length=1)
     samples: Annotated[int, Field(ge=10, le=100_000)] = 100
     size: Annotated[int, Field(ge=4, le=64)] = 4  #: of the textures, pixels
     shrink: Positive = 0.6  #: weights start at so many times their usual size
