@@ -77,7 +77,7 @@ COMMANDS = {
     "negative axis": ("simulate --alpha 0.1 --axis alpha=-1", "alpha = -1 is out of range"),
     "unknown axis": ("simulate --alpha 0.1 --axis alhpa=1,2", "unknown axis 'alhpa'; did you mean 'alpha'"),
     "a range of claims that goes down": ("claims --only 5-1", "'5-1' is no number of a claim; give such as"),
-    "no such claim": ("claims --only 99", "there is no claim 99: claims are 1-4"),
+    "no such claim": ("claims --only 99", "there is no claim 99: claims are 1-22"),
     "commas only": ("claims --only ,", "--only ',' names no claim"),
     # --- specs ---
     "empty spec with a wrong table": ("report wrong.toml", r"unknown key 'stepss' in \[quadratics\]; did you mean 'steps'"),

@@ -202,7 +202,7 @@ def _document(parts: Sequence[Part]) -> dict[str, Any]:
 
 
 def _print_formulas(parts: Sequence[Part], latex: bool) -> None:
-    from optlab.expressions import latex as to_latex
+    from optlab.printing import latex as to_latex
     from optlab.reporting.mathml import mathml as to_mathml
 
     for part in parts:
@@ -215,7 +215,7 @@ def _print_formulas(parts: Sequence[Part], latex: bool) -> None:
 
 
 def _print_rule(chosen: Rule) -> None:
-    from optlab.expressions import text
+    from optlab.printing import text
 
     print(f"{chosen.label()}: {chosen.summary}" if chosen.summary else chosen.label())
     if chosen.reference:
@@ -233,7 +233,7 @@ def _print_rule(chosen: Rule) -> None:
 
 
 def _print_parts(parts: Sequence[Part]) -> None:
-    from optlab.expressions import text
+    from optlab.printing import text
 
     for part in parts:
         print()

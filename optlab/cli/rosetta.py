@@ -184,7 +184,7 @@ def _print(verdict: Verdict, short: bool) -> None:
 
 
 def _proof(verdict: Verdict) -> str:
-    from optlab.expressions import text
+    from optlab.printing import text
 
     if verdict.proof is None or not verdict.proof.holds:
         return "none found: the two agree on drawn numbers to ten digits"

@@ -9,8 +9,9 @@ import sympy as sp
 from optlab.codegen.module import load
 from optlab.export.printing import JaxPrinter, local_name
 from optlab.export.step import Step, class_name, scalars_and_arrays
-from optlab.expressions import Equations, Rule, text
+from optlab.expressions import Equations, Rule
 from optlab.libraries import needed
+from optlab.printing import text
 from optlab.symbols import alpha, g, t, theta
 
 _COMPLEMENT = '''def complement(b, t):

@@ -8,8 +8,9 @@ from typing import Any
 from optlab.codegen.module import load
 from optlab.errors import InputError
 from optlab.export.printing import JaxPrinter, PlainPrinter, local_name
-from optlab.expressions import Schedule, text
+from optlab.expressions import Schedule
 from optlab.libraries import needed
+from optlab.printing import text
 from optlab.symbols import time
 
 

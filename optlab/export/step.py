@@ -11,7 +11,8 @@ import sympy as sp
 
 from optlab.codegen.rules import lowered
 from optlab.errors import InputError
-from optlab.expressions import Equations, Rule, text
+from optlab.expressions import Equations, Rule
+from optlab.printing import text
 from optlab.symbols import alpha, g, t, theta
 
 #: Names of options that the libraries' own optimizers have, with another meaning.

@@ -9,8 +9,9 @@ import sympy as sp
 from optlab.codegen.module import load
 from optlab.export.printing import PlainPrinter, TorchPrinter, local_name
 from optlab.export.step import Step, class_name
-from optlab.expressions import Rule, text
+from optlab.expressions import Rule
 from optlab.libraries import needed
+from optlab.printing import text
 from optlab.symbols import alpha, g, t, theta
 
 

@@ -18,8 +18,9 @@ from optlab.analysis.optimal import REFERENCE, STATUSES, Optimal
 from optlab.analysis.schedules import area
 from optlab.bounds import Bound
 from optlab.errors import NotLinearError, UnknownNameError, UnsupportedError
-from optlab.expressions import Rule, Schedule, text
+from optlab.expressions import Rule, Schedule
 from optlab.norms import Norm
+from optlab.printing import text
 from optlab.statements import Statement
 from optlab.symbols import lam
 

@@ -8,7 +8,8 @@ from typing import Any
 import sympy as sp
 from sympy.printing.mathml import MathMLPresentationPrinter
 
-from optlab.expressions import PositiveFirst, Rule
+from optlab.expressions import Rule
+from optlab.printing import PositiveFirst
 from optlab.symbols import theta
 
 LETTERS = {

@@ -17,7 +17,8 @@ from optlab._version import __version__
 from optlab.analysis import analyze, free_parameters, is_linear
 from optlab.analysis.optimal import Optimal
 from optlab.errors import CheckFailed
-from optlab.expressions import Rule, Schedule, text
+from optlab.expressions import Rule, Schedule
+from optlab.printing import text
 from optlab.reporting import derivation
 from optlab.reporting.derivation import Part
 from optlab.reporting.explorer import panel

@@ -11,8 +11,9 @@ import sympy as sp
 
 from optlab import rules
 from optlab.errors import UnknownNameError
-from optlab.expressions import Rule, text
+from optlab.expressions import Rule
 from optlab.libraries import LIBRARIES
+from optlab.printing import text
 from optlab.rosetta.decay import wd
 from optlab.rosetta.forms import Form, Setting, all_forms, forms, own, read
 from optlab.rosetta.part import Parting, parting

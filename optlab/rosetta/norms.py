@@ -10,9 +10,10 @@ import sympy as sp
 from optlab import norms
 from optlab.dialects import Dialect
 from optlab.errors import InputError
-from optlab.expressions import exact, text
+from optlab.expressions import exact
 from optlab.libraries import LIBRARIES, split_call
 from optlab.norms.record import Norm, eps, momentum
+from optlab.printing import text
 from optlab.rosetta.forms import _number
 
 #: Options that say how large the layer is.

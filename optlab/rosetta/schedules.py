@@ -10,8 +10,9 @@ import sympy as sp
 from optlab import schedules
 from optlab.dialects import Dialect, option, spellings
 from optlab.errors import InputError
-from optlab.expressions import Schedule, exact, text
+from optlab.expressions import Schedule, exact
 from optlab.libraries import LIBRARIES, MOMENTUM_TOO, split_call
+from optlab.printing import text
 from optlab.rosetta.forms import _number
 from optlab.symbols import time
 

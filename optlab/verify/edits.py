@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import sympy as sp
 
-from optlab.expressions import Rule, text
+from optlab.expressions import Rule
+from optlab.printing import text
 from optlab.symbols import alpha, g, symbol, t, theta
 from optlab.verify.evaluation import Program
 

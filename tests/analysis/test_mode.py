@@ -12,7 +12,7 @@ import optlab as ol
 from optlab import rules
 from optlab.analysis import LinearForm, analyze, free_parameters, is_linear, linear_form
 from optlab.errors import NotLinearError
-from optlab.expressions import text
+from optlab.printing import text
 from optlab.rules import Parameter, Rule, State, alpha, g, lam, symbol, theta
 from optlab.symbols import s2, z
 from tests.oracles import RULES as TWINS

@@ -13,9 +13,9 @@ import optlab as ol
 from optlab import norms
 from optlab.analysis import backward, statements
 from optlab.errors import UnsupportedError
-from optlab.expressions import text
 from optlab.norms import Norm
 from optlab.norms.record import beta, eps, gamma, sigma, x, xhat
+from optlab.printing import text
 from optlab.symbols import symbol
 from tests.norms.interpreted import drawn, dy, forward, gradients, mean, precise, state, value
 from tests.oracles import norms as twin

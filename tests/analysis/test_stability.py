@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from optlab import analyze
 from optlab.analysis.stability import jury_conditions, positive_set
 from optlab.errors import InputError, UnsupportedError
-from optlab.expressions import text
+from optlab.printing import text
 from optlab.rules import Parameter, Rule, State, alpha, g, lam, symbol, theta
 from optlab.symbols import sympify
 from tests.analysis.drawn import three_state_rule, three_state_rules

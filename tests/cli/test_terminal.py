@@ -229,10 +229,11 @@ def test_completion(line, offered):
 
 
 def test_completion_is_installed(tmp_path):
-    done = shell("--show-completion", "bash")
+    named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}  # the shell is given, not that of whoever runs the tests
+    done = shell("--show-completion", "bash", **named)
     assert (done.returncode, done.stderr) == (0, "")
     assert "complete -o default -F _optlab_completion optlab" in done.stdout
-    done = shell("--install-completion", "bash", HOME=str(tmp_path))
+    done = shell("--install-completion", "bash", HOME=str(tmp_path), **named)
     assert (done.returncode, done.stderr) == (0, "")
     assert "_OPTLAB_COMPLETE" in (tmp_path / ".bash_completions/optlab.sh").read_text()
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 import optlab as ol
 from optlab import norms
 from optlab.errors import InputError, UnknownNameError
-from optlab.expressions import text
 from optlab.norms import Norm
 from optlab.norms.record import beta, eps, gamma, momentum, sigma, x, xhat
+from optlab.printing import text
 from optlab.symbols import symbol
 from tests.norms.interpreted import drawn, forward, running_values
 from tests.oracles import norms as twin
