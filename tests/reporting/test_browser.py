@@ -4,14 +4,17 @@ Run by ``make browser``, which needs Chromium; the numbers behind the sliders ar
 """
 
 import json
+import math
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import optlab as ol
+from optlab.symbols import alpha, lam
 
 pytestmark = pytest.mark.browser
 
@@ -78,9 +81,9 @@ def test_moving_the_sliders_gives_what_python_derives(name, rate, beta):
     """
     found = 'document.querySelector("#explorer .said").textContent'
     said = look(ROOT / "reports" / "theory" / "index.html", prepare=prepare, found=found)["found"]
-    rule = ol.rules.get(name).with_(beta=beta) if name != "sgd" else ol.rules.get(name)
-    mode = ol.analyze(rule)
-    # sliders move in steps of 0.01 decades
-    at = 10 ** round(float(__import__("math").log10(rate)), 2)
-    radius = max(abs(complex(r)) for c in (1.0, 0.01) for r in mode.transition_matrix.subs({"alpha": at, "lam": c}).eigenvals())
+    at = {alpha: 10 ** round(math.log10(rate), 2)}  # sliders move in steps of 0.01 decades
+    rule = ol.rules.get(name)
+    mode = ol.analyze(rule.with_(beta=beta) if "beta" in map(str, rule.parameters) else rule)
+    steps = [np.array(mode.transition_matrix.subs(at | {lam: curvature}), float) for curvature in (1.0, 0.01)]
+    radius = max(np.abs(np.linalg.eigvals(step)).max() for step in steps)
     assert f"multiplied by {radius:.4g} a step" in said
