@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import sympy as sp
 from markupsafe import Markup
 
 import optlab
-from optlab import bounds, norms, problems, rules, schedules
+from optlab import bounds, norms, rules, schedules
 from optlab.analysis import is_linear
 from optlab.codegen.rules import module_source
 from optlab.dialects import spellings
@@ -189,8 +188,3 @@ def bound_page(name: str) -> str:
     part = part_text(derivation.bound_part(bound))
     top = f"# {name.replace('_', ' ')}\n\n{raw(mathml(bound.expression, display=True))}\n*{bound.reference}*\n"
     return "\n".join([top, part, definition("bounds", name)])
-
-
-def problem_names() -> list[str]:
-    """The problems, for the index of the reference."""
-    return sorted(name for name, value in vars(problems).items() if inspect.isfunction(value) and not name.startswith("_"))

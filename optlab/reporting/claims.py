@@ -64,8 +64,7 @@ def claims(
                 "command": f"optlab claims --only {claim.number}" + (f" --preset {preset}" if preset != "quick" else ""),
             })  # fmt: skip
     context = {
-        "title": "What the article claims, tested", "rows": rows, "summary": summary_table(answers), "counts": counts(answers),
-        "groups": groups(answers),
+        "title": "What the article claims, tested", "rows": rows, "summary": summary_table(answers), "groups": groups(answers),
         "preset": preset, "machine": machine(), "version": __version__,
         "made": {"command": command, "duration": f"{time.perf_counter() - started:.0f} s", "versions": versions(), "files": page.files,
                  "computed": sum(a.computed for a in answers), "read": sum(a.read for a in answers)},

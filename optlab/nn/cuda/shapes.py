@@ -30,8 +30,8 @@ def check_layer(layer: Layer) -> None:
 
 
 @dataclass(frozen=True)
-class Stencil:
-    """The constants of a 3 x 3 convolution or of its passing back; see ``templates/cuda/stencil.py``."""
+class Convolved:
+    """What a 3 x 3 convolution or its passing back reads and makes."""
 
     name: str
     depth: int  #: channels that are read
@@ -40,12 +40,18 @@ class Stencil:
     stride: int
     spread: int
     turned: bool
-    bytes: int  #: of a number
 
     @property
     def out(self) -> int:
         """The side of what is made."""
         return self.side * self.spread // self.stride
+
+
+@dataclass(frozen=True)
+class Stencil(Convolved):
+    """The constants of a 3 x 3 convolution or of its passing back; see ``templates/cuda/stencil.py``."""
+
+    bytes: int  #: of a number
 
     @property
     def rows(self) -> int:

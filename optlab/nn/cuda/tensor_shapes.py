@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from optlab.errors import UnsupportedError
-from optlab.nn.cuda.shapes import SHARED
+from optlab.nn.cuda.shapes import SHARED, Convolved
 from optlab.nn.models import Layer, Model
 
 ROWS, DEEP = 16, 16  #: rows of the left factor, and numbers along the sum, of one product on tensor cores
@@ -36,21 +36,8 @@ def check_bf16(model: Model) -> None:
 
 
 @dataclass(frozen=True)
-class Tiles:
+class Tiles(Convolved):
     """The constants of a 3 x 3 convolution or of its passing back; see ``templates/cuda/tensor_stencil.py``."""
-
-    name: str
-    depth: int  #: channels that are read
-    made: int  #: channels that are made
-    side: int  #: of the image that is read
-    stride: int
-    spread: int
-    turned: bool
-
-    @property
-    def out(self) -> int:
-        """The side of what is made."""
-        return self.side * self.spread // self.stride
 
     @property
     def strips(self) -> int:
