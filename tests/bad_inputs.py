@@ -37,6 +37,9 @@ COMMANDS = {
     "unknown schedule": ("simulate --schedule cosin(peak=1,steps=3)", "unknown schedule 'cosin'; did you mean 'cosine'"),
     "unknown problem": ("simulate --alpha 0.1 --problem quadratc()", "unknown problem 'quadratc'; did you mean 'quadratic'"),
     "unknown option of a problem": (["simulate", "--alpha", "1", "--problem", "saddle(stif=2)"], "option of saddle 'stif'; did you mean 'stiff'"),
+    "batch norm of one value": (
+        "train mlp(norm=batch) --data synthetic(size=64) --batch 1 --alpha 0.1", "batch = 1 leaves batch normalization one value a channel"
+    ),
     "unknown norm": ("train resnet20(norm=bach) --data synthetic(size=8) --alpha 1", "norm = 'bach' is none of batch, layer"),
     "unknown model": ("train resnet21 --data synthetic(size=8) --alpha 1", "unknown model 'resnet21'; did you mean"),
     "unknown data": ("data show synthtic", "unknown data 'synthtic'; did you mean 'synthetic'"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from optlab.cli.options import ClusterOption, StoreOption
+from optlab.cli.options import BackendOption, ClusterOption, DataDirOption, LabelOption, StoreOption, ThreadsOption
 from optlab.cli.output import print_json, progress_bar, warn
 
 
@@ -16,24 +16,18 @@ def grid(
     preset: Annotated[
         str, typer.Option(help="quick (minutes: a small net on a subset) or full (the whole assignment: days on a CPU).")
     ] = "quick",
-    data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="Folder of the CIFAR-10 files (default: $OPTLAB_DATA).", show_default=False)
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option(help="What results are labeled with, if the files are not the official ones.", show_default=False)
-    ] = None,
+    data_dir: DataDirOption = None,
+    label: LabelOption = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder to write to (default: reports/cifar10, or reports/NAME for NAME.toml).", show_default=False)
     ] = None,
     store: StoreOption = None,
     cluster: ClusterOption = None,
-    backend: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where a device answers.")] = "cpu",
+    backend: BackendOption = "cpu",
     precision: Annotated[
         str | None, typer.Option(help="full, or bf16: ResNets on CUDA's tensor cores (default: the spec's, else full).", show_default=False)
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
-    ] = None,
+    threads: ThreadsOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print the results as one JSON document.")] = False,
 ) -> int:
     """Which optimizer with which schedule wins? Train every setting, repeat the best on more seeds, write a report.

@@ -26,6 +26,22 @@ ClusterOption = Annotated[
     ),
 ]  # fmt: skip
 
+#: ``--data-dir`` and ``--label``: for every command that trains on images.
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Folder of the CIFAR-10 files (default: $OPTLAB_DATA).", show_default=False)
+]
+LabelOption = Annotated[
+    str | None, typer.Option("--label", help="What results are labeled with, if the files are not the official ones.", show_default=False)
+]
+
+#: ``--backend``: for every command that can compute on a CUDA device.
+BackendOption = Annotated[str, typer.Option("--backend", help="cpu, cuda, or auto: CUDA where a device answers and can run it.")]
+
+#: ``--threads``: for every command that takes threads.
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
+]
+
 
 def rule_names(incomplete: str) -> list[str]:
     """The rules whose names begin so, for the completion of a shell."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from optlab.cli.options import problem_names, rule_names, schedule_names
+from optlab.cli.options import BackendOption, ThreadsOption, problem_names, rule_names, schedule_names
 from optlab.cli.output import number, print_json, print_table, progress_bar
 
 
@@ -29,7 +29,7 @@ def simulate(
     batch: Annotated[int, typer.Option(help="Samples per gradient.")] = 1,
     trajectories: Annotated[int, typer.Option(help="Independent runs.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Same seed, same numbers.")] = 0,
-    backend: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where a device answers and can run the problem.")] = "cpu",
+    backend: BackendOption = "cpu",
     dtype: Annotated[str, typer.Option(help="float64 or float32.")] = "float64",
     record: Annotated[str, typer.Option(help="Recorded steps: linear, log, how many, or a list such as 0,10,100.")] = "linear",
     quantiles: Annotated[str, typer.Option(help="Levels of the quantiles of the loss.")] = "0.05,0.25,0.5,0.75,0.95",
@@ -49,9 +49,7 @@ def simulate(
         Path | None,
         typer.Option(help="Keeps what is done when interrupted (default: OUT.part); the same command goes on.", show_default=False),
     ] = None,
-    threads: Annotated[
-        int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
-    ] = None,
+    threads: ThreadsOption = None,
     out: Annotated[Path, typer.Option(help="netCDF file to write; the figure goes beside it as .png.")] = Path("simulation.nc"),
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from optlab.cli.options import rule_names, schedule_names
+from optlab.cli.options import BackendOption, DataDirOption, LabelOption, ThreadsOption, rule_names, schedule_names
 from optlab.cli.output import number, print_json, print_table, progress_bar, warn
 
 
@@ -16,12 +16,8 @@ def train(
         str, typer.Argument(help="resnet8, resnet20, ..., mlp, logistic, linear, or a call such as 'resnet20(norm=layer)'.")
     ] = "resnet20",
     data: Annotated[str, typer.Option(help="cifar10, 'synthetic(training=2000)', or a table: FILE.csv (with --target).")] = "cifar10",
-    data_dir: Annotated[
-        Path | None, typer.Option("--data-dir", help="Folder of the CIFAR-10 files (default: $OPTLAB_DATA).", show_default=False)
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option(help="What results are labeled with, if the files are not the official ones.", show_default=False)
-    ] = None,
+    data_dir: DataDirOption = None,
+    label: LabelOption = None,
     target: Annotated[str | None, typer.Option(help="The column of a table to predict.", show_default=False)] = None,
     columns: Annotated[str | None, typer.Option(help="Features of a table to use (default: all others).", show_default=False)] = None,
     drop_missing: Annotated[bool, typer.Option("--drop-missing", help="Drop rows of a table with missing cells.")] = False,
@@ -50,11 +46,9 @@ def train(
     decay_all: Annotated[bool, typer.Option("--decay-all", help="Weight decay acts on norms and biases too.")] = False,
     dtype: Annotated[str, typer.Option(help="float32 or float64.")] = "float32",
     probe: Annotated[int, typer.Option(help="Batches that measure the gradient noise after each epoch (0: none).")] = 8,
-    backend: Annotated[str, typer.Option(help="cpu, cuda, or auto: CUDA where a device answers.")] = "cpu",
+    backend: BackendOption = "cpu",
     precision: Annotated[str, typer.Option(help="full, or bf16: ResNets on CUDA's tensor cores, with float32 weights.")] = "full",
-    threads: Annotated[
-        int | None, typer.Option(help="Worker threads (default: all cores; the numbers do not depend on it).", show_default=False)
-    ] = None,
+    threads: ThreadsOption = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint of an interrupted run, if there is one.")] = False,
     checkpoint: Annotated[
         Path | None, typer.Option(help="The file that keeps the run's state (default: OUT.part).", show_default=False)

@@ -151,7 +151,11 @@ class Printer:
         if exponent == sp.Rational(1, 2):
             return self.root(base)
         if exponent.is_number and exponent < 0:
-            return f"F(1.0) / {self.operand(base**-exponent)}"
+            return f"{self.number(sp.S.One)} / {self.operand(base**-exponent)}"
+        return self.positive_power(base, exponent)
+
+    def positive_power(self, base: sp.Expr, exponent: sp.Expr) -> str:
+        """A power that is neither a square root nor one over something."""
         if exponent.is_Integer and exponent <= 16:
             self.powers.add(int(exponent))
             return f"power{int(exponent)}({self(base)})"

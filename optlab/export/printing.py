@@ -43,13 +43,7 @@ class PlainPrinter(Printer):
             raise UnsupportedError(f"no code for the constant {e}")
         return str(e) if isinstance(e, sp.Integer) else repr(float(e))
 
-    def pow(self, base: sp.Expr, exponent: sp.Expr) -> str:
-        if base == sp.E:
-            return f"{self.calls[sp.exp]}({self(exponent)})"
-        if exponent == sp.Rational(1, 2):
-            return self.root(base)
-        if exponent.is_number and exponent < 0:
-            return f"1 / {self.operand(base**-exponent)}"
+    def positive_power(self, base: sp.Expr, exponent: sp.Expr) -> str:
         texts = [self(e) if isinstance(e, sp.Symbol) or (isinstance(e, sp.Number) and e >= 0) else f"({self(e)})" for e in (base, exponent)]
         return "**".join(texts)
 

@@ -111,7 +111,8 @@ def _source_parts(source: NormMaps | None) -> list[str]:
     return [source.source("source"), template(TEMPLATES / f"source_{source.groups}.py")]
 
 
-def _text(what: str, dtype: str, constants: Mapping[str, object], parts: list[str]) -> str:
+def module_text(what: str, dtype: str, constants: Mapping[str, object], parts: list[str]) -> str:
+    """A module: its constants by name, then its parts."""
     named = "\n".join(f"{name} = {value!r}" for name, value in constants.items())
     return "\n\n".join([_HEADER.format(what=what, dtype=dtype), named, *parts])
 
@@ -130,7 +131,7 @@ def convolution_source(shape: Shape, dtype: str, source: str | None, sources: se
         *_source_parts(before), template(TEMPLATES / "images.py"), template(TEMPLATES / "weights.py"),
         fill(template(TEMPLATES / "convolution.py"), _marks(sources, sinks)),
     ]  # fmt: skip
-    return _text(f"layers of {layer.inputs} to {layer.outputs} channels", dtype, constants, parts)
+    return module_text(f"layers of {layer.inputs} to {layer.outputs} channels", dtype, constants, parts)
 
 
 def pooling_source(layer: Layer, side: int, norm: str, dtype: str, source: str) -> str:
@@ -145,15 +146,12 @@ def pooling_source(layer: Layer, side: int, norm: str, dtype: str, source: str) 
         relu_source(LanesPrinter()), template(TEMPLATES / "row_means.py"), *_source_parts(before), template(TEMPLATES / "images.py"),
         fill(template(TEMPLATES / "pooling.py"), _marks({source}, {"kept"})),
     ]  # fmt: skip
-    return _text(f"the mean over {side} x {side} pixels of {channels} channels", dtype, constants, parts)
+    return module_text(f"the mean over {side} x {side} pixels of {channels} channels", dtype, constants, parts)
 
 
-def objective_source(model: Model) -> str:
-    """The module of the model's loss."""
-    printer = Printer()
-    width = lanes_of(model.dtype)
-    constants: dict[str, object] = {"K": model.outputs, "KP": -(-model.outputs // width) * width}
-    if model.objective == "softmax_cross_entropy":
+def loss_functions(objective: str, printer: Printer) -> tuple[list[str], dict[str, object]]:
+    """The loss and its slope as source, from their expressions, and the constants that the driver of this loss needs."""
+    if objective == "softmax_cross_entropy":
         from optlab.layers import softmax_cross_entropy as loss
 
         functions = [
@@ -161,7 +159,7 @@ def objective_source(model: Model) -> str:
             printer.function("loss", [loss.total, loss.peak, loss.target], [], [loss.LOSS]),
             printer.function("slope_of", [loss.z, loss.peak, loss.total], [], [loss.SLOPE]),
         ]
-        constants["TARGET_SLOPE"] = float(loss.TARGET_SLOPE)
+        constants: dict[str, object] = {"TARGET_SLOPE": float(loss.TARGET_SLOPE)}
     else:
         from optlab.layers import squared_error as error
 
@@ -169,8 +167,17 @@ def objective_source(model: Model) -> str:
             printer.function("loss", [error.z, error.target], [], [error.LOSS]),
             printer.function("slope_of", [error.z, error.target], [], [error.SLOPE]),
         ]
-    parts = [printer.helpers(), *functions, template(TEMPLATES / f"{model.objective}.py")]
-    return _text(f"the loss {model.objective}", "float64", constants, parts)
+        constants = {}
+    return [printer.helpers(), *functions], constants
+
+
+def objective_source(model: Model) -> str:
+    """The module of the model's loss."""
+    width = lanes_of(model.dtype)
+    functions, constants = loss_functions(model.objective, Printer())
+    constants |= {"K": model.outputs, "KP": -(-model.outputs // width) * width}
+    parts = [*functions, template(TEMPLATES / f"{model.objective}.py")]
+    return module_text(f"the loss {model.objective}", "float64", constants, parts)
 
 
 def flat_source(rule: Rule, dtype: str) -> str:
@@ -196,13 +203,13 @@ def flat_source(rule: Rule, dtype: str) -> str:
     )  # fmt: skip
     update = update_source(rule, printer)
     constants: dict[str, object] = {"WIDTH": lanes_of(dtype), "SHARDS": SHARDS}
-    return _text(f"rule {rule.name}", dtype, constants, [printer.helpers(), update, body])
+    return module_text(f"rule {rule.name}", dtype, constants, [printer.helpers(), update, body])
 
 
 def start_source() -> str:
     """The module that draws the first weights: ``fill_normals``."""
     purpose: dict[str, object] = {"INITIALIZATION": int(Purpose.INITIALIZATION)}
-    return _text("the start of the weights", "float64", purpose, [template(TEMPLATES / "start.py")])
+    return module_text("the start of the weights", "float64", purpose, [template(TEMPLATES / "start.py")])
 
 
 def fill(text: str, marked: dict[str, list[str]]) -> str:
@@ -244,7 +251,7 @@ def norm_source(kind: str) -> str:
             ],
         }
     body = fill(template(TEMPLATES / "norms.py"), marks)
-    return _text(f"norm {kind}", "float64", {}, [printer.helpers(), maps.scalars.replace("NORM_", "own_"), body])
+    return module_text(f"norm {kind}", "float64", {}, [printer.helpers(), maps.scalars.replace("NORM_", "own_"), body])
 
 
 @cache

@@ -90,7 +90,8 @@ class Layout:
 
 
 @cache
-def _deviation(fan_in: int) -> float:
+def he_deviation(fan_in: int) -> float:
+    """The deviation of He's start for weights that each sum up ``fan_in`` inputs."""
     from optlab.layers.he_normal import DEVIATION
     from optlab.layers.he_normal import fan_in as symbol
 
@@ -99,4 +100,4 @@ def _deviation(fan_in: int) -> float:
 
 def deviation(layer: Layer) -> float:
     """The standard deviation that the layer's weights start with."""
-    return _deviation(layer.inputs * layer.taps**2)
+    return he_deviation(layer.inputs * layer.taps**2)

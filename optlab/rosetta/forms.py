@@ -107,7 +107,7 @@ class Form:
         rates = ("lr", "learning_rate")
         called = [f"{option}={value!r}" for option, value in written.items() if option in rates or not _same(value, defaults[option])]
         if rate is None and factor != 1:
-            called.insert(0, f"{next(option for option in rates if option in defaults)}={_number(factor)!r}*alpha")
+            called.insert(0, f"{next(option for option in rates if option in defaults)}={plain_number(factor)!r}*alpha")
         call = f"{self.dialect.call}({', '.join(called)})"
         return f"optax.chain(optax.add_decayed_weights({first}), {call})" if self.chained else call
 
@@ -117,7 +117,7 @@ class Form:
         for option, position, expression in self.places:
             value = expression.xreplace(dict(numbers))
             if value.is_number:
-                written[option] = _number(value) if position is None else (*written.get(option, ()), _number(value))
+                written[option] = plain_number(value) if position is None else (*written.get(option, ()), plain_number(value))
         return written | self.options()
 
 
@@ -135,7 +135,8 @@ class Setting:
         return self.form.line(self.numbers, self.rate, self.factor)
 
 
-def _number(value: sp.Expr) -> Any:
+def plain_number(value: sp.Expr) -> Any:
+    """As people type it: 3, not 3.0, for a whole number."""
     number = float(value)
     return int(number) if number == int(number) and abs(number) < 1e15 and value.is_Integer else number
 

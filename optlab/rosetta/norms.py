@@ -13,39 +13,25 @@ from optlab.errors import InputError
 from optlab.expressions import exact
 from optlab.libraries import LIBRARIES, split_call
 from optlab.norms.record import Norm, eps, momentum
-from optlab.printing import text
-from optlab.rosetta.forms import _number
+from optlab.rosetta.call import CallVerdict
+from optlab.rosetta.forms import plain_number
 
 #: Options that say how large the layer is.
 SIZES = ("num_features", "normalized_shape")
 
 
 @dataclass(frozen=True)
-class NormVerdict:
-    """What a library makes of a normalization; the words are those of :class:`Verdict`.
+class NormVerdict(CallVerdict):
+    """What a library makes of a normalization.
 
     ``running`` says how a running value differs, as the ratio of its increments, where it does.
     """
 
-    source: str
-    library: str
-    kind: str
-    call: str = ""
-    line: str = ""
-    mapping: dict[str, sp.Expr] = field(default_factory=dict)
-    conditions: tuple[str, ...] = ()
-    why: str = ""
-    note: str = ""
     running: dict[str, sp.Expr] = field(default_factory=dict)
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
-        words = {name: {key: str(value) for key, value in getattr(self, name).items()} for name in ("mapping", "running")}
-        return vars(self) | words | {"verdict": self.kind}
-
-    def map_text(self) -> str:
-        """The map in a line."""
-        return ", ".join(f"{key} = {text(value)}" for key, value in self.mapping.items())
+        return super().document() | {"running": {key: str(value) for key, value in self.running.items()}}
 
 
 @dataclass(frozen=True)
@@ -128,7 +114,7 @@ def compare_norm(source: NormSetting, library: str) -> NormVerdict:
     ratio = {str(key): sp.simplify(ours[key].coeff(key) / theirs[key].coeff(key)) for key in apart}
     defaults = {name: None if dialect.defaults[name] is None else exact(dialect.defaults[name]) for name in values}
     same = defaults == values
-    shown = ", ".join(f"{name}={_number(value)!r}" for name, value in values.items() if defaults[name] != value)
+    shown = ", ".join(f"{name}={plain_number(value)!r}" for name, value in values.items() if defaults[name] != value)
     place = next((name for name in SIZES if name in dialect.defaults), "")
     line = f"{dialect.call}({', '.join(part for part in (place, shown) if part)})"
     conditions = ("the running variance apart: n against n - 1",) if ratio else ()

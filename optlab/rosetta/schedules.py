@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sympy as sp
@@ -13,7 +13,8 @@ from optlab.errors import InputError
 from optlab.expressions import Schedule, exact
 from optlab.libraries import LIBRARIES, MOMENTUM_TOO, split_call
 from optlab.printing import text
-from optlab.rosetta.forms import _number
+from optlab.rosetta.call import CallVerdict
+from optlab.rosetta.forms import plain_number
 from optlab.symbols import time
 
 #: Numbers at which a difference is shown.
@@ -22,34 +23,20 @@ Piece = tuple[sp.Expr | None, sp.Expr]
 
 
 @dataclass(frozen=True)
-class ScheduleVerdict:
-    """What a library makes of a schedule; the words are those of :class:`Verdict`.
+class ScheduleVerdict(CallVerdict):
+    """What a library makes of a schedule.
 
     ``apart`` holds the first step (from 0) at which the two differ, and the learning rates there, at the numbers that were given, or
     at examples.
     """
 
-    source: str
-    library: str
-    kind: str
-    call: str = ""
-    line: str = ""
-    mapping: dict[str, sp.Expr] = field(default_factory=dict)
-    conditions: tuple[str, ...] = ()
-    why: str = ""
-    note: str = ""
     proved: bool = False
     apart: tuple[int, float, float] | None = None
     rates: tuple[tuple[float, ...], ...] = ((), ())
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
-        mapping = {key: str(value) for key, value in self.mapping.items()}
-        return vars(self) | {"verdict": self.kind, "mapping": mapping, "rates": [list(rates) for rates in self.rates]}
-
-    def map_text(self) -> str:
-        """The map in a line."""
-        return ", ".join(f"{key} = {text(value)}" for key, value in self.mapping.items())
+        return super().document() | {"rates": [list(rates) for rates in self.rates]}
 
 
 @dataclass(frozen=True)
@@ -181,7 +168,7 @@ def compare_schedule(source: ScheduleSetting, library: str) -> ScheduleVerdict:
 
 
 def _line(dialect: Dialect, values: dict[str, Any]) -> str:
-    numbers = {key: _number(sp.sympify(value)) for key, value in values.items()}
+    numbers = {key: plain_number(sp.sympify(value)) for key, value in values.items()}
     rate = numbers.pop("lr", None)
     shown = [f"{key}={numbers[key]!r}" for key, default in dialect.defaults.items() if key in numbers and numbers[key] != default]
     torch = dialect.call.startswith("torch.")

@@ -1,14 +1,10 @@
 """Adamax by hand. eps beside the gradient's size inside the maximum (torch), or beside the maximum."""
 
 from fractions import Fraction
-from functools import cache
+
+from tests.oracles.adam import one_minus_power
 
 DEFAULTS = {"beta1": Fraction(9, 10), "beta2": Fraction(999, 1000), "eps": Fraction(1, 10**8), "eps_placement": "inside"}
-
-
-@cache
-def one_minus_power(beta, t):
-    return float(1 - beta**t)
 
 
 def initial(options):

@@ -4,7 +4,7 @@ import math
 from fractions import Fraction
 from functools import cache
 
-from tests.oracles.adam import divisor
+from tests.oracles.adam import divisor, one_minus_power
 
 DEFAULTS = {
     "beta1": Fraction(9, 10),
@@ -23,11 +23,6 @@ def momentum(t, beta1, psi, kind):
 @cache
 def product(t, beta1, psi, kind):
     return math.prod(momentum(i, beta1, psi, kind) for i in range(1, t + 1))
-
-
-@cache
-def one_minus_power(beta, t):
-    return float(1 - beta**t)
 
 
 def initial(options):

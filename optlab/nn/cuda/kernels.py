@@ -14,7 +14,7 @@ from optlab.codegen.rules import lowered, update_source
 from optlab.expressions import Rule
 from optlab.nn.cuda.shapes import AT_ONCE, Columns, FilterGradient, back_data_of, forward_of, products_of
 from optlab.nn.cuda.tensor_shapes import FilterTiles, back_data_tiles, forward_tiles
-from optlab.nn.kernels import SOURCES, fill, relu_source
+from optlab.nn.kernels import SOURCES, fill, loss_functions, relu_source
 from optlab.nn.models import Layer, Model
 from optlab.nn.norm_maps import norm_maps
 from optlab.symbols import theta
@@ -49,7 +49,8 @@ WIDTH = 1  # one thread, one number
 '''
 
 
-def _text(what: str, dtype: str, constants: Mapping[str, object], parts: list[str]) -> str:
+def module_text(what: str, dtype: str, constants: Mapping[str, object], parts: list[str]) -> str:
+    """A module of the device: its constants by name, then its parts."""
     named = "\n".join(f"{name} = {value!r}" for name, value in constants.items())
     more = "from optlab.codegen.cuda_bf16 import *\n" if dtype == BF16 else ""
     header = _HEADER.format(what=what, dtype="float32" if dtype == BF16 else dtype, more=more)
@@ -77,7 +78,7 @@ def convolution_source(layer: Layer, dtype: str) -> str:
     for stencil in (forward_of(layer, size), *([back_data_of(layer, size)] if layer.inputs % 4 == 0 else [])):
         constants |= stencil.constants()
         parts.append(part("stencil").replace("NAME", stencil.name))
-    return _text(f"convolutions of {layer.inputs} to {layer.outputs} channels", dtype, constants, [*parts, part("filter_gradient")])
+    return module_text(f"convolutions of {layer.inputs} to {layer.outputs} channels", dtype, constants, [*parts, part("filter_gradient")])
 
 
 def _on_tensor_cores(layer: Layer) -> str:
@@ -86,12 +87,12 @@ def _on_tensor_cores(layer: Layer) -> str:
         constants |= tiles.constants()
         parts.append(part("tensor_stencil").replace("NAME", tiles.name))
     parts.append(part("tensor_filter_gradient"))
-    return _text(f"convolutions of {layer.inputs} to {layer.outputs} channels on tensor cores", BF16, constants, parts)
+    return module_text(f"convolutions of {layer.inputs} to {layer.outputs} channels on tensor cores", BF16, constants, parts)
 
 
 def narrowing_source() -> str:
     """The module of the filters' working copy: ``narrow``."""
-    return _text("filters in bfloat16", BF16, {}, [part("narrowing")])
+    return module_text("filters in bfloat16", BF16, {}, [part("narrowing")])
 
 
 def linear_source(layer: Layer, dtype: str) -> str:
@@ -100,7 +101,7 @@ def linear_source(layer: Layer, dtype: str) -> str:
     for product in products_of(layer).values():
         constants |= product.constants()
     parts = [part("product").replace("NAME", name) for name in products_of(layer)]
-    return _text(f"linear layers of {layer.inputs} to {layer.outputs} numbers", dtype, constants, parts)
+    return module_text(f"linear layers of {layer.inputs} to {layer.outputs} numbers", dtype, constants, parts)
 
 
 def elements_source(layer: Layer, dtype: str, ways: set[str]) -> str:
@@ -120,34 +121,18 @@ def elements_source(layer: Layer, dtype: str, ways: set[str]) -> str:
     for way in sorted(ways):
         kind, name = way.split("_")
         parts.append((takes if kind == "take" else gives).replace("NAME", name))
-    return _text(f"results of {layer.outputs} channels, norm {layer.norm}", dtype, constants, parts)
+    return module_text(f"results of {layer.outputs} channels, norm {layer.norm}", dtype, constants, parts)
 
 
 def pooling_source(layer: Layer, dtype: str) -> str:
     """The module of the mean over all pixels of a layer's result: ``pool``."""
-    return _text("the mean over pixels", dtype, {"K": layer.outputs, "SIDE": layer.side_after}, [part("pooling")])
+    return module_text("the mean over pixels", dtype, {"K": layer.outputs, "SIDE": layer.side_after}, [part("pooling")])
 
 
 def objective_source(model: Model) -> str:
     """The module of the model's loss, in the model's precision; losses are noted in float64."""
-    printer, constants = LanesPrinter(), dict[str, object](K=model.outputs)
-    if model.objective == "softmax_cross_entropy":
-        from optlab.layers import softmax_cross_entropy as loss
-
-        functions = [
-            printer.function("term", [loss.z, loss.peak], [], [loss.TERM]),
-            printer.function("loss", [loss.total, loss.peak, loss.target], [], [loss.LOSS]),
-            printer.function("slope_of", [loss.z, loss.peak, loss.total], [], [loss.SLOPE]),
-        ]
-        constants["TARGET_SLOPE"] = float(loss.TARGET_SLOPE)
-    else:
-        from optlab.layers import squared_error as error
-
-        functions = [
-            printer.function("loss", [error.z, error.target], [], [error.LOSS]),
-            printer.function("slope_of", [error.z, error.target], [], [error.SLOPE]),
-        ]
-    return _text(f"the loss {model.objective}", model.dtype, constants, [printer.helpers(), *functions, part(model.objective)])
+    functions, constants = loss_functions(model.objective, LanesPrinter())
+    return module_text(f"the loss {model.objective}", model.dtype, constants | {"K": model.outputs}, [*functions, part(model.objective)])
 
 
 def norm_source(kind: str) -> str:
@@ -194,7 +179,7 @@ def norm_source(kind: str) -> str:
         if kept:
             functions += _over_lanes("moved", [*olds, *kept, "n"], "running")
     body = fill(part("norms"), marks | adders)
-    return _text(f"norm {kind}", "float64", {"THREADS": SUM_THREADS}, [maps.scalar_lanes.replace("NORM_", "own_"), functions, body])
+    return module_text(f"norm {kind}", "float64", {"THREADS": SUM_THREADS}, [maps.scalar_lanes.replace("NORM_", "own_"), functions, body])
 
 
 def _over_lanes(name: str, arguments: list[str], own: str = "") -> str:
@@ -223,4 +208,4 @@ def flat_source(rule: Rule, dtype: str) -> str:
         "look": [f"look_at(state, point, at, size{given})"],
     }  # fmt: skip
     update = update_source(rule, printer)
-    return _text(f"rule {rule.name}", dtype, {"THREADS": FLAT_THREADS}, [printer.helpers(), update, fill(part("flat"), marks)])
+    return module_text(f"rule {rule.name}", dtype, {"THREADS": FLAT_THREADS}, [printer.helpers(), update, fill(part("flat"), marks)])

@@ -9,7 +9,7 @@ import sympy as sp
 from optlab.codegen.lanes_printer import LanesPrinter
 from optlab.codegen.module import template
 from optlab.codegen.printer import Printer
-from optlab.nn.kernels import TEMPLATES, _text, relu_source
+from optlab.nn.kernels import TEMPLATES, module_text, relu_source
 from optlab.nn.norm_maps import norm_maps
 from optlab.nn.transformer.model import Encoder, Layout
 
@@ -89,4 +89,4 @@ def encoder_source(model: Encoder, batch: int) -> str:
     norm = "no_norm" if model.norm == "none" else "token_norms"
     own = [] if model.norm == "none" else [norm_maps(model.norm).source("norm")]
     parts = [*_functions(model), *own, *(template(TEMPLATES / f"{name}.py") for name in ("transformer", norm, "encoder"))]
-    return _text("a transformer encoder", model.dtype, constants | _weights(model) | workspace(model, batch), parts)
+    return module_text("a transformer encoder", model.dtype, constants | _weights(model) | workspace(model, batch), parts)

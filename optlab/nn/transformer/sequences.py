@@ -20,7 +20,7 @@ def module_source() -> str:
     """The module that draws batches: ``draw``."""
     imported = "from numba import uint32\nfrom optlab.ensemble.philox import bounded, philox\n"
     parts = [imported, template(kernels.TEMPLATES / "reversal.py")]
-    return kernels._text("sequences to reverse", "float64", {"TOKENS": int(Purpose.TOKENS)}, parts)
+    return kernels.module_text("sequences to reverse", "float64", {"TOKENS": int(Purpose.TOKENS)}, parts)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from optlab.errors import InputError
 from optlab.expressions import Rule
 from optlab.nn import kernels
 from optlab.nn.compiling import prepare
-from optlab.nn.parameters import _deviation, aligned
+from optlab.nn.parameters import aligned, he_deviation
 from optlab.nn.shapes import padded
 from optlab.nn.trainer import Batch
 from optlab.nn.transformer import sequences
@@ -80,7 +80,7 @@ class EncoderTrainer:
             if kind in ("weight", "embedding", "positions"):
                 drawn = np.empty(padded(view.size, 4), np.float64)
                 kernels.loaded(kernels.start_source()).fill_normals(drawn, number, len(drawn) // 4, *key)
-                view[:] = (drawn[: view.size] * _deviation(view.shape[0] if kind == "weight" else 2)).reshape(view.shape)
+                view[:] = (drawn[: view.size] * he_deviation(view.shape[0] if kind == "weight" else 2)).reshape(view.shape)
             else:
                 view[:] = self.layout.norm_parameters.get(kind, 0)
 
