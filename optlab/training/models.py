@@ -145,7 +145,8 @@ def make_learner(
         raise InputError(f"model {built.name} is {built.dtype}, and dtype = {dtype} is asked for: make them agree")
     if batch == 1 and any(layer.norm == "batch" and layer.side_after == 1 for layer in built.layers):
         raise InputError(
-            f"batch = 1 leaves batch normalization one value a channel, which has no variance: give batch = 2 or more, or {built.name} another norm"
+            "batch = 1 leaves batch normalization one value a channel, which has no variance: "
+            f"give batch = 2 or more, or {built.name} another norm"
         )
     trainer = Trainer(built, rule, batch=batch, threads=threads, decay_norms=decay_all, rng=seed, backend=backend, precision=precision)
     name = model if isinstance(model, str) else built.name

@@ -77,7 +77,7 @@ def convolution_source(layer: Layer, dtype: str) -> str:
     constants, parts = FilterGradient(layer, size).constants(), []
     for stencil in (forward_of(layer, size), *([back_data_of(layer, size)] if layer.inputs % 4 == 0 else [])):
         constants |= stencil.constants()
-        parts.append(part("stencil").replace("NAME", stencil.name))
+        parts += [part(name).replace("NAME", stencil.name) for name in ("tile_pixels", "stencil")]
     return module_text(f"convolutions of {layer.inputs} to {layer.outputs} channels", dtype, constants, [*parts, part("filter_gradient")])
 
 
@@ -85,7 +85,7 @@ def _on_tensor_cores(layer: Layer) -> str:
     constants, parts = FilterTiles(layer).constants(), []
     for tiles in (forward_tiles(layer), *([back_data_tiles(layer)] if layer.inputs % 8 == 0 else [])):
         constants |= tiles.constants()
-        parts.append(part("tensor_stencil").replace("NAME", tiles.name))
+        parts += [part(name).replace("NAME", tiles.name) for name in ("tile_pixels", "tensor_stencil")]
     parts.append(part("tensor_filter_gradient"))
     return module_text(f"convolutions of {layer.inputs} to {layer.outputs} channels on tensor cores", BF16, constants, parts)
 

@@ -19,14 +19,8 @@ NAME_STAGE, NAME_FILTERS = NAME_CHUNK * NAME_PLANE, 9 * NAME_CHUNK * NAME_MADE
 def NAME_stage_input(tile, given, i, image, top, begin, images):
     """Number i of the tile (NAME_SIDE_BY_SIDE channels of it): ``top`` is the row of the tile's first one in the (spread) input."""
     pixel, quad = divided(i, NAME_CHUNK // NAME_SIDE_BY_SIDE)
-    which, place = divided(pixel, NAME_TILE_ROWS * NAME_PITCH)
-    row, column = divided(place, NAME_PITCH)
-    y, x = row + top, column - 1
-    inside = (y >= 0) & (y < NAME_SPREAD * NAME_SIDE) & (x >= 0) & (x < NAME_SPREAD * NAME_SIDE) & (which + image < images)
-    if NAME_SPREAD == 2:
-        inside = inside & ((y & 1) == 0) & ((x & 1) == 0)
-        y, x = y >> 1, x >> 1
-    at = (((which + image) * NAME_SIDE + y) * NAME_SIDE + x) * NAME_DEPTH + begin + quad * NAME_SIDE_BY_SIDE
+    which, row, column, inside, at = NAME_pixel(pixel, image, top, images)
+    at = at + begin + quad * NAME_SIDE_BY_SIDE
     values = load_side_by_side(given, select(inside, at, i * 0), NAME_SIDE_BY_SIDE)
     place = quad * (NAME_SIDE_BY_SIDE * NAME_PLANE) + which * (NAME_TILE_ROWS * NAME_PITCH) + row * NAME_PITCH + column
     for k, value in enumerate(values):

@@ -20,18 +20,11 @@ from optlab.codegen.cuda_bf16 import collective
 def NAME_stage_input(tile, given, i, image, top, begin, images):
     """Number i of the tile (NAME_SIDE_BY_SIDE channels of it): ``top`` is the row of the tile's first one in the (spread) input."""
     pixel, part = divided(i, NAME_CHUNK // NAME_SIDE_BY_SIDE)
-    which, place = divided(pixel, NAME_TILE_ROWS * NAME_PITCH)
-    row, column = divided(place, NAME_PITCH)
-    y, x = row + top, column - 1
-    inside = (y >= 0) & (y < NAME_SPREAD * NAME_SIDE) & (x >= 0) & (x < NAME_SPREAD * NAME_SIDE) & (which + image < images)
-    if NAME_SPREAD == 2:
-        inside = inside & ((y & 1) == 0) & ((x & 1) == 0)
-        y, x = y >> 1, x >> 1
+    _, _, _, inside, at = NAME_pixel(pixel, image, top, images)
     channel = begin + part * NAME_SIDE_BY_SIDE
     if NAME_DEPTH % NAME_CHUNK:
         inside = inside & (channel < NAME_DEPTH)
-    at = (((which + image) * NAME_SIDE + y) * NAME_SIDE + x) * NAME_DEPTH + channel
-    copy_where(inside, tile, pixel * NAME_PIXEL + part * NAME_SIDE_BY_SIDE, given, select(inside, at, i * 0), NAME_SIDE_BY_SIDE)
+    copy_where(inside, tile, pixel * NAME_PIXEL + part * NAME_SIDE_BY_SIDE, given, select(inside, at + channel, i * 0), NAME_SIDE_BY_SIDE)
 
 
 @traced
