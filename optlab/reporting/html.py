@@ -32,10 +32,13 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[object]], *, text: Seq
     body = Markup("").join(
         Markup("<tr>{}</tr>").format(Markup("").join(cell("td", i, value) for i, value in enumerate(row))) for row in rows
     )
-    label = Markup(' aria-label="{}"').format(caption) if caption else ""
-    return Markup(
-        '<div class="scroll" tabindex="0"{}><table class="data"><thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>'
-    ).format(label, head, body)
+    label = caption or "Table: " + ", ".join(header for header in headers if header)
+    return scrolling(Markup('<table class="data"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>').format(head, body), label)
+
+
+def scrolling(inside: Markup, label: str) -> Markup:
+    """A box that scrolls sideways, also by keyboard; ``label`` is what a screen reader says of it."""
+    return Markup('<div class="scroll" tabindex="0" role="region" aria-label="{}">{}</div>').format(label, inside)
 
 
 def verdict(good: bool, yes: str = "yes", no: str = "no") -> Markup:

@@ -7,7 +7,7 @@ from typing import Any
 from markupsafe import Markup
 
 from optlab.reporting.derivation import Part
-from optlab.reporting.html import greek
+from optlab.reporting.html import greek, scrolling
 from optlab.reporting.mathml import mathml
 
 
@@ -19,9 +19,6 @@ def part_view(part: Part, is_open: bool = True) -> dict[str, Any]:
         )
         for line in part.lines
     )
-    body = (
-        Markup('<div class="scroll" tabindex="0"><table class="formulas"><tbody>{}</tbody></table></div>').format(rows)
-        if part.lines
-        else ""
-    )
-    return {"title": greek(part.title), "table": body, "notes": [greek(note) for note in part.notes], "open": is_open}
+    title = greek(part.title)
+    body = scrolling(Markup('<table class="formulas"><tbody>{}</tbody></table>').format(rows), title) if part.lines else ""
+    return {"title": title, "table": body, "notes": [greek(note) for note in part.notes], "open": is_open}

@@ -46,9 +46,11 @@ def browser() -> str:
     return found
 
 
-def look(page: Path, width: int = 1200, prepare: str = "", found: str = "null") -> dict:
-    """Load a page with a probe at its head; what the probe reports."""
+def look(page: Path, width: int = 1200, prepare: str = "", found: str = "null", dark: bool = False) -> dict:
+    """Load a page with a probe at its head; what the probe reports. ``dark``: as those see it whose screens are dark."""
     text = page.read_text(encoding="utf-8")
+    if dark:
+        text = text.replace("(prefers-color-scheme: dark)", "all")
     probe = PROBE.replace("PREPARE", prepare).replace("FOUND", found)
     copy = page.with_name(f".probed-{page.name}")
     copy.write_text(text.replace("<head>", "<head>" + probe, 1), encoding="utf-8")
@@ -70,6 +72,44 @@ def test_a_page_is_whole(page, width):
     assert report["outside"] == []
     assert report["empty"] == 0
     assert report["wide"] <= 0, "it scrolls sideways"
+
+
+#: How the contrast of every piece of text with what lies behind it is measured (WCAG 2.2, 1.4.3): the lowest, and the text.
+CONTRAST = """
+(() => {
+  const read = color => (color.match(/[\\d.]+/g) || [0, 0, 0, 0]).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  const behind = e => {
+    for (let at = e; at; at = at.parentElement) {
+      const color = read(getComputedStyle(at).backgroundColor);
+      if (color.length < 4 || color[3] > 0.99) return color;
+    }
+    return matchMedia("(prefers-color-scheme: dark)").matches ? [18, 18, 18] : [255, 255, 255];
+  };
+  let lowest = [99, ""];
+  for (const e of document.querySelectorAll("body *:not(svg *):not(script):not(style)")) {
+    const words = [...e.childNodes].filter(n => n.nodeType === 3 && n.textContent.trim()).map(n => n.textContent.trim()).join(" ");
+    const style = getComputedStyle(e);
+    if (!words || e.getClientRects().length === 0 || style.visibility === "hidden" || e.closest("svg")) continue;
+    const [one, other] = [light(read(style.color)), light(behind(e))];
+    const size = parseFloat(style.fontSize), large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
+    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05) * (large ? 1.5 : 1);
+    if (ratio < lowest[0]) lowest = [ratio, e.tagName + "." + e.className + ": " + words.slice(0, 60)];
+  }
+  return lowest;
+})()
+"""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_text_stands_out(page, dark):
+    """Contrast of at least 4.5 (3 for large text) with the background, in both color schemes."""
+    theme = "dark" if dark else "light"
+    prepare = f"document.body.dataset.theme = '{theme}';"  # of the documentation; reports follow the screen
+    report = look(page, prepare=prepare, found=CONTRAST, dark=dark)
+    assert 4.5 <= report["found"][0] <= 21, report["found"]
 
 
 @pytest.mark.parametrize(("name", "rate", "beta"), [("sgd", 0.5, 0.0), ("momentum", 0.1, 0.9), ("nesterov", 1.0, 0.5)])
