@@ -1,11 +1,9 @@
 """Where a pixel of a tile lies in the input, with a border of zeros around it and, for a stride of two passed back, zeros between."""
 
 # ruff: noqa: F821
-from optlab.codegen.cuda import traced
 
 
 # --- template ---
-@traced
 def NAME_pixel(pixel, image, top, images):
     """Of a pixel of the tile: which image, row and column; whether the input has it, and where it has its channel 0."""
     which, place = divided(pixel, NAME_TILE_ROWS * NAME_PITCH)
