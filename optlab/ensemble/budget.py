@@ -25,6 +25,7 @@ from optlab.ensemble.specs import ONE_RUN, Request
 from optlab.errors import InputError, UnsupportedError
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Problem, Rows, whole
+from optlab.quantities import labeled
 from optlab.symbols import symbol, sympify, time
 
 #: The schedules of one peak: from the peak (a number or a symbol) and the number of steps, the options of the schedule of that name.
@@ -284,9 +285,8 @@ def final_loss(
         excess, c0 = np.array([at(1 / size) for size in sizes]), at(0.0)
         critical = _critical(at, c0)
         attributes["c0"] = c0
-    return xr.Dataset(
-        {"loss": ("batch", least + excess), "excess": ("batch", excess)}, {"batch": sizes}, attributes | {"critical_batch": critical}
-    )  # fmt: skip
+    data = {"loss": ("batch", least + excess), "excess": ("batch", excess)}
+    return labeled(xr.Dataset(data, {"batch": sizes}, attributes | {"critical_batch": critical}))
 
 
 def _critical(at: Callable[[float], float], least: float) -> float:

@@ -15,6 +15,7 @@ from optlab.ensemble.specs import canonical_json
 from optlab.errors import InputError, UnknownNameError
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Problem, Rows, Start
+from optlab.quantities import labeled
 
 PLACES = ("rule", "schedule", "problem")  #: what an axis may be an option of, where a bare name is not enough
 
@@ -104,4 +105,4 @@ def assemble(
         data[name] = ((*axes, *((dims,) if isinstance(dims, str) else dims)), values, *about)
     named = {name: np.array([v if isinstance(v, (int, float, np.number)) else str(v) for v in values]) for name, values in axes.items()}
     plain = {name: [v.item() if isinstance(v, np.generic) else v for v in values] for name, values in axes.items()}
-    return xr.Dataset(data, coords | named, attrs | {"axes": canonical_json(plain)})
+    return labeled(xr.Dataset(data, coords | named, attrs | {"axes": canonical_json(plain)}))

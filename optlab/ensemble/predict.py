@@ -14,6 +14,7 @@ from optlab.ensemble.philox import read_seed
 from optlab.ensemble.specs import ONE_RUN, Request, describe
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import GAUSSIAN, Problem
+from optlab.quantities import labeled
 
 
 def predict(
@@ -77,7 +78,7 @@ def predict(
     else:
         data = {key: value for key, value in data.items() if not key.startswith("theta")}
     named = {} if law == GAUSSIAN else {"noise_law": str(law)}
-    return xr.Dataset(data, coords, describe(request) | named | {"method": "exact moments"})
+    return labeled(xr.Dataset(data, coords, describe(request) | named | {"method": "exact moments"}))
 
 
 def _by_direction(model: Directions, means: np.ndarray, variances: np.ndarray) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from optlab.ensemble.engine import execute
 from optlab.ensemble.philox import read_seed
 from optlab.ensemble.specs import Request, describe
 from optlab.objectives import Problem, whole
+from optlab.quantities import labeled
 from optlab.threads import usable_threads
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def simulate(
         coords["coordinate"] = [str(name) for name in getattr(first.problem, "coordinates", range(first.problem.dim))]
     about = describe(first) | (_device() if make.place else {})
     if not axes:
-        return xr.Dataset(cells[0].variables(), coords, about)
+        return labeled(xr.Dataset(cells[0].variables(), coords, about))
     from optlab.ensemble.grid import assemble
 
     return assemble(axes, [cell.variables() for cell in cells], coords, about)

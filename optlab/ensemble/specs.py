@@ -14,6 +14,7 @@ from optlab._version import __version__
 from optlab.ensemble.plans import RulePlan, SchedulePlan, rule_plan, schedule_plan
 from optlab.errors import InputError, UnknownNameError
 from optlab.objectives import Fresh, Problem, Rows, real, whole
+from optlab.quantities import CONVENTIONS
 
 if TYPE_CHECKING:
     from optlab.expressions import Rule, Schedule
@@ -155,7 +156,7 @@ def recorded_steps(record: str | int | Sequence[int], steps: int) -> np.ndarray:
 def describe(request: Request) -> dict[str, Any]:
     """Attributes of a result: what was run, with which version."""
     spec = request.spec()
-    out: dict[str, Any] = {"Conventions": "CF-1.11", "source": f"optlab {__version__}", "spec": canonical_json(spec)}
+    out: dict[str, Any] = {"Conventions": CONVENTIONS, "source": f"optlab {__version__}", "spec": canonical_json(spec)}
     out |= {key: spec[key] for key in ("rule", "problem", "schedule", "steps", "trajectories", "seed", "dtype")}
     out["batch"] = "all rows" if request.batch is None else request.batch
     if request.problem.minimum is not None:

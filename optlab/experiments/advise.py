@@ -26,6 +26,7 @@ from optlab.experiments.spec import USUAL_RULES
 from optlab.experiments.step_search import FAMILIES, SIMULATED, RuleAdvice, ScheduleAdvice, StepSearch
 from optlab.expressions import Rule, Schedule
 from optlab.objectives import Rows, whole
+from optlab.quantities import labeled
 
 Progress = Callable[[int, int, str], None]
 
@@ -115,7 +116,7 @@ class Advice:
             "condition_number": self.condition_number, "mu": self.mu, "L": self.L,
             "recommended_schedule": self.recommended_schedule or "", "schedule_rule": self.schedule_rule or "",
         }  # fmt: skip
-        return xr.Dataset(data, coords, attributes)
+        return labeled(xr.Dataset(data, coords, attributes))
 
 
 def advise(

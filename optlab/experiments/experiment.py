@@ -23,6 +23,7 @@ from optlab.experiments.cluster import connected
 from optlab.experiments.spec import Distinct, read_toml, validated
 from optlab.experiments.store import Store, default_store
 from optlab.experiments.sweep import Cell, Progress, Runner
+from optlab.quantities import CONVENTIONS, labeled
 
 Run = Callable[[list[Cell]], list[xr.Dataset]]
 
@@ -128,10 +129,10 @@ class Experiment(Generic[S]):
             runner = Runner(kept, progress, self.count(asked), machines)
             result = self.measure(asked, runner)
         about = {
-            "Conventions": "CF-1.11", "source": f"optlab {__version__}", "experiment": self.name, "title": asked.title or self.question,
+            "Conventions": CONVENTIONS, "source": f"optlab {__version__}", "experiment": self.name, "title": asked.title or self.question,
             "spec": canonical_json(asked.model_dump(mode="json")), "cells_computed": runner.computed, "cells_read": runner.read,
         }  # fmt: skip
-        return result.assign_attrs(result.attrs | about)
+        return labeled(result.assign_attrs(result.attrs | about))
 
 
 def spec_of(result: xr.Dataset) -> dict[str, Any]:

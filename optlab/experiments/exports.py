@@ -1,4 +1,4 @@
-"""Cells of a store for other programs: netCDF as they are, one table of numbers as CSV, or curves for TensorBoard."""
+"""Cells of a store for other programs: netCDF, one table of numbers as CSV, or curves for TensorBoard."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from typing import IO, Any
 import numpy as np
 import xarray as xr
 
+from optlab.ensemble.netcdf import to_netcdf
 from optlab.errors import InputError, StoreError
 from optlab.experiments.runs import SHORT, Run, load
 from optlab.experiments.store import Store
 from optlab.files import replacing
 from optlab.libraries import needed
+from optlab.quantities import labeled
 
 ALONG = ("step", "epoch")  #: the dimensions along which TensorBoard draws
 CURVES = 1000  #: how many curves of one variable are written; one with more is left out
@@ -26,7 +28,7 @@ Progress = Callable[[int, int, str], None]
 
 
 def export_netcdf(store: Store, chosen: Sequence[Run], out: Path, progress: Progress | None = None) -> list[Path]:
-    """Copy cells, each checked, to ``out`` (one cell and a name that ends in .nc) or to ``out/ID.nc``; returns the files.
+    """Write cells, each checked and with names and units (:mod:`optlab.quantities`), to ``out`` (one cell and a name that ends in .nc) or to ``out/ID.nc``; returns the files.
 
     Raises StoreError for a damaged cell or a file that cannot be written; files written before it stay.
     """
@@ -37,10 +39,10 @@ def export_netcdf(store: Store, chosen: Sequence[Run], out: Path, progress: Prog
     for place, run in enumerate(chosen):
         if progress:
             progress(place, len(chosen), run.id[:SHORT])
-        load(store, run)
+        data = labeled(load(store, run))
         path = out if single else out / f"{run.id[:SHORT]}.nc"
         with _writing(path) as stream:
-            stream.write(run.path.read_bytes())
+            stream.write(to_netcdf(data))
         written.append(path)
     return written
 

@@ -14,6 +14,7 @@ from optlab._version import __version__
 from optlab.ensemble.netcdf import to_netcdf
 from optlab.errors import OptlabError
 from optlab.files import write_atomically
+from optlab.quantities import labeled
 from optlab.reporting.style import png_bytes, svg_text
 
 
@@ -39,7 +40,7 @@ class Page:
         return svg
 
     def data(self, name: str, data: xr.Dataset) -> None:
-        write_atomically(self.folder / f"{name}.nc", to_netcdf(data))
+        write_atomically(self.folder / f"{name}.nc", to_netcdf(labeled(data)))
         self.files.append(f"{name}.nc")
 
     def page(self, template: str, context: dict[str, Any]) -> Path:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 import numpy as np
 
 from optlab import rules
-from optlab._version import __version__
 from optlab.codegen.cuda import device_name
 from optlab.data.table_batches import TableBatches
 from optlab.data.tables import INTERCEPT
@@ -22,6 +21,7 @@ from optlab.errors import InputError, UnknownNameError
 from optlab.expressions import Rule, Schedule
 from optlab.nn.trainer import check_precision, chosen_backend
 from optlab.objectives import whole
+from optlab.quantities import labeled
 from optlab.training.checkpoint import Checkpoint
 from optlab.training.loop import Loop, Tell, evaluate
 from optlab.training.measures import MEANINGS
@@ -87,12 +87,12 @@ class Training:
         outcome = "finished" if progress.epoch > progress.epochs else f"interrupted in epoch {progress.epoch}"
         outcome = f"diverged at step {progress.diverged_at}" if progress.diverged_at >= 0 else outcome
         place = {"backend": "cpu"} if self.learner.trainer.place == "cpu" else {"device": device_name()}
-        attributes = {"Conventions": "CF-1.11", "source": f"optlab {__version__}", "spec": canonical_json(self.spec), "outcome": outcome,
+        attributes = {"spec": canonical_json(self.spec), "outcome": outcome,
                       **place,
                       **{key: value for key, value in self.spec.items() if isinstance(value, (str, int, float))},
                       "steps_per_epoch": steps, **{f"{key}_samples": size for key, size in self.task.sizes.items()},
                       "elapsed": round(float(progress.seconds.sum()), 3)}  # fmt: skip
-        return xr.Dataset(variables, coordinates, attributes)
+        return labeled(xr.Dataset(variables, coordinates, attributes))
 
 
 def prepare(
