@@ -58,6 +58,7 @@ docs: $(DOCS) ## tutorial, how-tos, a page for every definition, gallery, API; w
 	MPLBACKEND=agg $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 
 bench: $(PEERS) ## measure beside the peers; writes benchmarks/results/
+	$(BIN)/python -m benchmarks.imports
 	$(BIN)/python -m benchmarks.derivations
 	$(BIN)/python -m benchmarks.pepit
 	$(BIN)/python -m benchmarks.ensemble
