@@ -9,8 +9,8 @@ PTX := $(VENV)/.ptx
 GPU := $(VENV)/.gpu
 DOCS := $(VENV)/.docs
 # What tells in a few minutes whether other versions of the dependencies will do: every module, kernels, expressions, files, the command line.
-QUICK := tests/test_symbols.py tests/test_layers.py tests/test_entry_points.py tests/schedules tests/norms tests/problems/test_problems.py \
-	tests/export tests/cli/test_derive.py tests/cli/test_runs.py tests/reporting/test_rosetta.py
+QUICK := tests/test_symbols.py tests/test_layers.py tests/test_entry_points.py tests/test_requirements.py tests/schedules tests/norms \
+	tests/problems/test_problems.py tests/export tests/cli/test_derive.py tests/cli/test_runs.py tests/reporting/test_rosetta.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help report theory rosetta docs bench test minimal package peers browser ptx gpu lint format doctor clean
