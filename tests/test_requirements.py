@@ -12,7 +12,8 @@ from packaging.version import Version
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 NEEDED = [Requirement(line) for line in PROJECT["dependencies"]]
-OPTIONAL = [Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines]
+EXTRAS = {extra: [Requirement(line) for line in lines] for extra, lines in PROJECT["optional-dependencies"].items()}
+OPTIONAL = [requirement for requirements in EXTRAS.values() for requirement in requirements]
 MINORS = [f"3.{minor}" for minor in range(9, 20)]
 
 
@@ -28,18 +29,18 @@ def lowest(requirement: Requirement) -> Version:
     return bound
 
 
-@pytest.mark.parametrize("requirement", NEEDED, ids=lambda requirement: requirement.name)
+@pytest.mark.parametrize("requirement", [*NEEDED, *EXTRAS["cluster"], *EXTRAS["tensorboard"]], ids=lambda requirement: requirement.name)
 def test_the_oldest_version_that_is_admitted_is_the_one_that_is_tested(requirement):
     version = pinned("constraints-minimal.txt")[canonicalize_name(requirement.name)]
     assert version == lowest(requirement)
     assert version in requirement.specifier
 
 
-def test_other_oldest_versions_are_those_of_the_extras_that_name_them():
+def test_the_oldest_tools_that_are_admitted_are_those_that_test():
     oldest = pinned("constraints-minimal.txt")
-    named = {canonicalize_name(each.name): lowest(each) for each in OPTIONAL if canonicalize_name(each.name) in oldest}
-    assert named == {name: oldest[name] for name in named}
-    assert "pytest" in named
+    tools = {canonicalize_name(each.name): lowest(each) for each in EXTRAS["dev"] if canonicalize_name(each.name) in oldest}
+    assert tools == {name: oldest[name] for name in tools}
+    assert "pytest" in tools
 
 
 @pytest.mark.parametrize("requirement", [*NEEDED, *OPTIONAL], ids=str)
