@@ -66,10 +66,12 @@ def test_the_list_of_commands(run):
     assert (code, out.strip()) == (0, f"optlab {ol.__version__}")
 
 
-def test_no_command_shows_the_help(run):
-    code, out, err = run()
-    assert code in (0, 2)
-    assert "Usage: optlab" in out + err
+@pytest.mark.parametrize("group", [[], ["data"], ["runs"]], ids=" ".join)
+def test_no_command_shows_the_help_and_fails(run, group):
+    code, out, err = run(*group)
+    assert (code, err) == (2, "")
+    assert out == run(*group, "--help")[1]
+    assert f"Usage: {' '.join(['optlab', *group])}" in out
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["simulate", "--help"], ["--version"]])
