@@ -9,8 +9,9 @@ PTX := $(VENV)/.ptx
 GPU := $(VENV)/.gpu
 DOCS := $(VENV)/.docs
 # What tells in a few minutes whether other versions of the dependencies will do: every module, kernels, expressions, files, the command line.
-QUICK := tests/test_symbols.py tests/test_layers.py tests/test_entry_points.py tests/schedules tests/norms tests/problems/test_problems.py \
-	tests/export tests/cli/test_derive.py tests/cli/test_runs.py tests/reporting/test_rosetta.py
+QUICK := tests/test_symbols.py tests/test_layers.py tests/test_entry_points.py tests/test_requirements.py tests/schedules tests/norms \
+	tests/problems/test_problems.py tests/export tests/cli/test_derive.py tests/cli/test_runs.py tests/experiments/test_tensorboard.py \
+	tests/reporting/test_rosetta.py
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help report theory rosetta docs bench test minimal package peers browser ptx gpu lint format doctor clean
@@ -58,6 +59,7 @@ docs: $(DOCS) ## tutorial, how-tos, a page for every definition, gallery, API; w
 	MPLBACKEND=agg $(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet -b html docs docs/_build/html
 
 bench: $(PEERS) ## measure beside the peers; writes benchmarks/results/
+	$(BIN)/python -m benchmarks.imports
 	$(BIN)/python -m benchmarks.derivations
 	$(BIN)/python -m benchmarks.pepit
 	$(BIN)/python -m benchmarks.ensemble
@@ -69,7 +71,7 @@ test: $(DEV) ## run the whole test suite, doctests included
 
 minimal: ## test what is quick with the oldest versions that pyproject.toml admits, in an environment of its own (Python 3.11 or 3.12)
 	$(PYTHON) -m venv $(VENV)-minimal
-	$(VENV)-minimal/bin/python -m pip install --quiet --constraint constraints-minimal.txt --editable . pytest
+	$(VENV)-minimal/bin/python -m pip install --quiet --constraint constraints-minimal.txt --editable '.[cluster,tensorboard]' pytest
 	$(VENV)-minimal/bin/python -m pip check
 	$(VENV)-minimal/bin/python -m pytest -m "not peers and not cuda and not gpu and not slow" $(QUICK)
 

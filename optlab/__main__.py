@@ -45,9 +45,6 @@ def _run(words: Sequence[str]) -> int:
     except _named(typer.BadParameter, "ClickException") as error:  # type: ignore[misc]
         where = getattr(getattr(error, "ctx", None), "command_path", "optlab")
         message = _with_value(" ".join(error.format_message().split()), getattr(error, "param", None), words)
-        if type(error).__name__ == "NoArgsIsHelpError":
-            print(error.format_message())
-            return 2
         return _fail(f"{where}: {message[0].lower()}{message[1:]} (see {where} --help)", 2)
     except CheckFailed as error:
         print(f"optlab: {error}", file=sys.stderr)

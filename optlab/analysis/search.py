@@ -8,6 +8,7 @@ two ends of [mu, L] imply all between: the characteristic polynomial is affine i
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -216,7 +217,8 @@ class Program:
         bounds = [(1e-9, 1e9), *(axis.bounds for axis in self.axes), (0.0, 10.0)]
         x0 = np.array([1.0, *start[1:], first * (1 + room)])
         x0[1:-1] = self._clipped(x0[1:-1], room / 10)
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Values in x were outside bounds", RuntimeWarning)  # by a rounding error (scipy 1.13)
             found = minimize(
                 lambda x: x[-1], x0, jac=lambda x: np.eye(len(x))[-1], method="SLSQP", bounds=bounds,
                 constraints={"type": "ineq", "fun": lambda x: self.values(x * unit), "jac": lambda x: self.slopes(x * unit) * unit},

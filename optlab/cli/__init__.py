@@ -8,12 +8,11 @@ import typer
 
 from optlab._version import __version__
 from optlab.cli import advise, claims, data, derive, doctor, experiment, grid, report, rosetta, runs, simulate, theory, train, verify
-from optlab.cli.options import command
+from optlab.cli.options import command, show_help
 
 app = typer.Typer(
     name="optlab",
     help="What does this optimizer do, and how do we know? Derive it, simulate it, check one against the other.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
@@ -26,9 +25,12 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def _root(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False) -> None:
-    pass
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    show_help(context)
 
 
 command(app)(report.report)

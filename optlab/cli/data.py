@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
-from optlab.cli.options import command, epilog
+from optlab.cli.options import command, epilog, show_help
 from optlab.cli.output import print_json, print_table, progress_bar
 
 app = typer.Typer(
-    help="Get and check the images to train on.", epilog=epilog("optlab data fetch cifar10 --data-dir data"), no_args_is_help=True
+    help="Get and check the images to train on.",
+    epilog=epilog("optlab data fetch cifar10 --data-dir data"),
+    callback=show_help,
+    invoke_without_command=True,
 )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import tomllib
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -121,6 +120,8 @@ def read_key(text: str) -> tuple[str, Any]:
     >>> read_key("kappas=[10, 100]"), read_key("spectrum=log")
     (('kappas', [10, 100]), ('spectrum', 'log'))
     """
+    import tomllib
+
     from optlab.errors import InputError
 
     name, given, value = text.partition("=")

@@ -76,6 +76,14 @@ VerboseOption = Annotated[
     bool, typer.Option("--verbose", "-v", help="Say what is computed, what is read from the store, and where it is kept.")
 ]
 
+
+def show_help(context: typer.Context) -> None:
+    """What a group does without a command: show its help and fail, as not every version of click does."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit(2)
+
+
 Command = Callable[..., int]
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from optlab.cli.options import StoreOption, command, epilog
+from optlab.cli.options import StoreOption, command, epilog, show_help
 from optlab.cli.output import number, print_json, print_table, progress_bar, warn
 
 if TYPE_CHECKING:
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from optlab.experiments.store import Store
 
 app = typer.Typer(
-    help="Finished cells in the store: list, show, export, clean.", epilog=epilog("optlab runs list --rule adam"), no_args_is_help=True
+    help="Finished cells in the store: list, show, export, clean.",
+    epilog=epilog("optlab runs list --rule adam"),
+    callback=show_help,
+    invoke_without_command=True,
 )
 KindOption = Annotated[str | None, typer.Option(help="Only this kind: simulate, predict, training, ...", show_default=False)]
 RuleOption = Annotated[str | None, typer.Option(help="Only rules whose label holds this.", show_default=False)]

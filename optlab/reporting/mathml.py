@@ -106,10 +106,25 @@ class _Printer(PositiveFirst, MathMLPresentationPrinter):
         digits.appendChild(self.dom.createTextNode(exponent))
         return self._pair("msup", self._text(base), digits)
 
+    def write_out(self, fence: Any) -> None:
+        """Parentheses as operators: SymPy 1.13 has ``<mfenced>``, which browsers no longer draw."""
+        if fence.tagName != "mfenced":
+            return
+        fence.tagName = fence.nodeName = "mrow"
+        for later in fence.childNodes[1:]:
+            fence.insertBefore(self._operator(","), later)
+        fence.insertBefore(self._operator(fence.getAttribute("open") or "("), fence.firstChild)
+        fence.appendChild(self._operator(fence.getAttribute("close") or ")"))
+        for name in ("open", "close"):
+            if fence.hasAttribute(name):
+                fence.removeAttribute(name)
+
 
 def _body(expression: sp.Basic) -> str:
     printer = _Printer({"mul_symbol": "&#x2062;"})
     node = printer._print(expression)
+    for fence in [node, *node.getElementsByTagName("mfenced")]:
+        printer.write_out(fence)
     text: str = node.toxml()
     text = text.replace("<mo>-</mo>", "<mo>−</mo>").replace("<mo><</mo>", "<mo>&lt;</mo>")
     return text.replace("&amp;#x2062;", "&#x2062;").replace("&amp;InvisibleTimes;", "&#x2062;")
