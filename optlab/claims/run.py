@@ -15,7 +15,7 @@ from optlab.claims.record import Claim, Findings, Outcome, Setting, Verdict
 from optlab.ensemble.philox import read_seed
 from optlab.errors import InputError, UnknownNameError
 from optlab.experiments.cluster import connected
-from optlab.experiments.store import Store, default_store
+from optlab.experiments.store import Store, Took, default_store
 from optlab.experiments.sweep import Progress, Runner
 
 PRESETS = ("quick", "full")
@@ -30,6 +30,8 @@ class Answer:
     seconds: float  #: it took, this time
     computed: int  #: cells that were run
     read: int  #: cells from the store
+    took: Took  #: by its cells, added up, whenever they were computed
+    timed: int  #: cells of which that is known
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -137,7 +139,8 @@ def run_claims(
 
             began, runner = time.perf_counter(), Runner(kept, tell, None, machines)
             findings = claim.measure(setting, runner)
-            out.append(Answer(claim, findings, time.perf_counter() - began, runner.computed, runner.read))
+            spent = time.perf_counter() - began
+            out.append(Answer(claim, findings, spent, runner.computed, runner.read, runner.took, runner.timed))
     return out
 
 

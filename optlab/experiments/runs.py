@@ -19,7 +19,7 @@ from scipy.io import netcdf_file
 
 from optlab.ensemble.specs import canonical_json
 from optlab.errors import InputError, StoreError
-from optlab.experiments.store import Store
+from optlab.experiments.store import Store, Took, read_took, took_file
 from optlab.files import is_leftover
 
 SHORT = 12  #: digits of an id that are shown
@@ -87,6 +87,11 @@ class Run:
         if "steps" in self.about:
             return f"{self.about['steps']:,}"
         return f"{self.about['epochs']} epochs" if "epochs" in self.about else "-"
+
+    @cached_property
+    def took(self) -> Took | None:
+        """What computing it took, as far as the store knows."""
+        return read_took(self.path)
 
     @property
     def outdated(self) -> bool:
@@ -172,6 +177,8 @@ def clean(found: list[Rubbish]) -> None:
     for item in found:
         try:
             item.path.unlink(missing_ok=True)
+            if item.path.suffix == ".nc":
+                took_file(item.path).unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"cannot delete {item.path}: {error.strerror}; what was deleted before it stays deleted") from None
 
@@ -189,6 +196,9 @@ def _beside(store: Store, now: float, older_than: float | None) -> Iterator[Rubb
         elif is_leftover(path):
             if age > WRITING_SECONDS:
                 yield Rubbish(path, "left by a killed writer", state.st_size)
+        elif path.suffix == ".took":
+            if not path.with_suffix(".nc").exists():
+                yield Rubbish(path, "what a cell that is gone took", state.st_size)
         elif path.suffix == ".part":
             if path.with_suffix(".nc").exists():
                 yield Rubbish(path, "a checkpoint of a finished run", state.st_size)

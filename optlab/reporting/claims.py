@@ -60,7 +60,7 @@ def claims(
                 figure = page.figure(claim.name, draw(answer.findings.data), f"Figure of claim {claim.number}: {claim.statement}")
             rows.append({
                 "claim": claim, "verdict": shown(answer.verdict), "figure": figure, "parts": parts_table(answer), "where": answer.where,
-                "remarks": answer.findings.remarks, "seconds": f"{answer.seconds:.1f}",
+                "remarks": answer.findings.remarks, "took": took(answer),
                 "command": f"optlab claims --only {claim.number}" + (f" --preset {preset}" if preset != "quick" else ""),
             })  # fmt: skip
     context = {
@@ -70,6 +70,17 @@ def claims(
                  "computed": sum(a.computed for a in answers), "read": sum(a.read for a in answers)},
     }  # fmt: skip
     return ClaimsReport(page.page("claims.html.j2", context), answers, time.perf_counter() - started)
+
+
+def took(answer: Answer) -> str:
+    """What computing the cells of a claim took, whenever that was; and the claim this time, where cells came from the store."""
+    cells, known = answer.computed + answer.read, answer.timed
+    now = f"{answer.seconds:.1f} s"
+    if not known:
+        return f"{now} this time"
+    of = f"{known} of its {cells} cells" if known < cells else f"its {cells} cells" if cells > 1 else "its cell"
+    computing = f"{of} took {answer.took.seconds:.1f} s to compute, {answer.took.processor:.1f} s of processor time"
+    return f"{computing}; with {answer.read} of them kept, {now} this time" if answer.read else f"{computing}; {now} in all"
 
 
 def shown(verdict: Verdict) -> Markup:

@@ -45,6 +45,7 @@ def test_numbers_are_in_their_places_and_kept(two, tmp_path):
     assert runner.computed == 7
     assert progress[-1][0] == 7
     assert Runner(Store(tmp_path))(asked)[3].value == 3
+    assert all(Store(tmp_path).took(cell.spec) is not None for cell in asked)  # measured where it was computed
     assert len(processes._team) == 2
 
 

@@ -39,7 +39,8 @@ def store(tmp_path):
 
 
 def everything(store):
-    return {path.name: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
+    """Every file; what a cell took goes with it, and is looked at on its own."""
+    return {path.name: path.read_bytes() for path in store.folder.rglob("*") if path.is_file() and path.suffix != ".took"}
 
 
 def test_runs_are_listed_the_newest_first_and_chosen(store):
@@ -154,7 +155,8 @@ def test_cleaning_takes_what_is_rubbish_and_nothing_else(store):
     assert "damaged" in told[0]
     assert bad.name in told[0]
     assert {item.path: item.why for item in items if item.path in beside} == {path: why for path, why in beside.items() if why}
-    (aside,) = [item for item in items if item.path not in beside]
+    took, aside = sorted((item for item in items if item.path not in beside), key=lambda item: item.path.name.startswith(bad.stem + ".d"))
+    assert (took.path, took.why) == (bad.with_suffix(".took"), "what a cell that is gone took")
     assert aside.path.name.startswith(f"{bad.stem}.damaged-")
     assert all(item.path.exists() for item in items)  # nothing is deleted before it is said
     clean(items)
@@ -164,6 +166,9 @@ def test_cleaning_takes_what_is_rubbish_and_nothing_else(store):
     }
     assert rubbish(store) == []
     clean(items)  # again: gone already
+    assert {path.stem for path in store.folder.rglob("*.took")} == {path.stem for path in store.files()}
+    clean(rubbish(store, older_than=0))
+    assert not list(store.folder.rglob("*.took"))
 
 
 def test_cleaning_by_age(store):
