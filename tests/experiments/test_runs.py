@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from optlab import problems, rules
 from optlab.errors import InputError, StoreError
-from optlab.experiments import runs as runs_module
+from optlab.experiments import kinds
 from optlab.experiments.exports import export_csv, export_netcdf
 from optlab.experiments.runs import clean, find, load, rubbish, runs
 from optlab.experiments.store import Store
@@ -189,7 +189,7 @@ def test_cleaning_cells_of_another_engine(store, monkeypatch):
     assert len(items) == 2
     assert {item.why for item in items} == {"a cell of another engine"}
     assert {find(store, item.path.stem).kind for item in items} == {"simulate", "test"}
-    monkeypatch.setattr(runs_module, "todays_engines", lambda: {"simulate": "new", "predict": "new", "training": "new"})
+    monkeypatch.setattr(kinds, "todays_engine", dict.fromkeys(("simulate", "predict", "training"), "new").get)
     assert len(rubbish(store, outdated=True)) == 7
 
 
