@@ -87,5 +87,6 @@ CLAIM = Claim(
     ),
     measure=measure,
     sizes=SIZES,
+    networks=True,
     reference="Loshchilov & Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017",
 )  # fmt: skip

@@ -150,6 +150,8 @@ class Claim:
         The sample size of each preset.
     reference
         Where the mathematics behind the test stands.
+    networks
+        Whether its cells are small networks, which keep one core each busy and run in processes of their own.
     figure
         The file of :mod:`optlab.reporting.figures.claims` that draws its data; by default that of its name.
     """
@@ -162,6 +164,7 @@ class Claim:
     measure: Callable[[Setting, Run], Findings]
     sizes: Mapping[str, int] = field(default_factory=dict)
     reference: str = ""
+    networks: bool = False
     figure: str = ""
 
     def outcomes(self, numbers: Mapping[str, Measured]) -> list[Outcome]:

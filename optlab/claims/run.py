@@ -1,24 +1,31 @@
-"""Testing claims: each one's cells are run or read from the store, and its verdict follows."""
+"""Testing claims: each one's cells are run or read from the store, and its verdict follows.
+
+Claims on small networks leave their work to processes of one core each. So they are tested beside the others, which keep this process busy
+compiling and simulating: otherwise a core would wait for each.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import import_module
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 from optlab.claims.catalog import CLAIMS
 from optlab.claims.record import Claim, Findings, Outcome, Setting, Verdict
 from optlab.ensemble.philox import read_seed
 from optlab.errors import InputError, UnknownNameError
+from optlab.experiments import processes
 from optlab.experiments.cluster import connected
 from optlab.experiments.store import Store, Took, default_store
 from optlab.experiments.sweep import Progress, Runner
 
 PRESETS = ("quick", "full")
+STOP_SECONDS = 5.0  #: at most, until what runs beside has seen that it is stopped
 
 
 @dataclass(frozen=True)
@@ -129,19 +136,67 @@ def run_claims(
         raise InputError("name at least one claim")
     setting = Setting(preset, read_seed(rng), str(grid))
     kept = store if isinstance(store, Store) else Store(store or default_store(), on_damage)
-    out = []
+    out: dict[int, Answer] = {}
+    stopped = Event()
+
+    def tell(_done: int, _total: int, label: str) -> None:
+        if stopped.is_set():
+            raise _Stopped
+        if progress:
+            progress(len(out), len(claims), label)
+
     with connected(cluster) as machines:
-        for done, claim in enumerate(claims):
 
-            def tell(_done: int, _total: int, label: str, done: int = done) -> None:
-                if progress:
-                    progress(done, len(claims), label)
-
+        def answer(claim: Claim) -> None:
             began, runner = time.perf_counter(), Runner(kept, tell, None, machines)
             findings = claim.measure(setting, runner)
             spent = time.perf_counter() - began
-            out.append(Answer(claim, findings, spent, runner.computed, runner.read, runner.took, runner.timed))
-    return out
+            out[claim.number] = Answer(claim, findings, spent, runner.computed, runner.read, runner.took, runner.timed)
+
+        networks = [claim for claim in claims if claim.networks]
+        others = [claim for claim in claims if not claim.networks]
+        if networks and others and machines is None and processes.processes() > 1:
+            _both(partial(_each, answer, others), partial(_each, answer, networks), stopped)
+        else:
+            _each(answer, claims)
+    return [out[claim.number] for claim in claims]
+
+
+class _Stopped(Exception):
+    """What ends claims at their next cell when those beside them have failed or are interrupted. It never leaves this module."""
+
+
+def _each(answer: Callable[[Claim], None], claims: Sequence[Claim]) -> None:
+    """Claim after claim."""
+    for claim in claims:
+        answer(claim)
+
+
+def _both(here: Callable[[], None], beside: Callable[[], None], stopped: Event) -> None:
+    """``here`` in this thread and ``beside`` in another, whose work is done by other processes. The first error of either is raised."""
+    raised: list[BaseException] = []
+
+    def other() -> None:
+        try:
+            beside()
+        except BaseException as error:
+            raised.append(error)
+            stopped.set()
+
+    thread = Thread(target=other, daemon=True)
+    thread.start()
+    try:
+        here()
+        thread.join()
+    except _Stopped:
+        thread.join()
+    except BaseException:
+        stopped.set()
+        processes.end()
+        thread.join(STOP_SECONDS)
+        raise
+    if raised:
+        raise raised[0]
 
 
 __all__ = ["PRESETS", "Answer", "load", "numbers_text", "run_claims"]
