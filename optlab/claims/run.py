@@ -7,11 +7,12 @@ compiling and simulating: otherwise a core would wait for each.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Event, Thread
 from typing import Any
 
@@ -97,7 +98,7 @@ def numbers_text(numbers: Any) -> str:
 def run_claims(
     only: Sequence[int] | None = None, *, preset: str = "quick", rng: Any = 0, grid: str | Path = Setting.grid,
     store: str | Path | Store | None = None, cluster: str | None = None,
-    progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
+    progress: Progress | None = None, on_damage: Callable[[str], None] | None = None, answered: Callable[[Answer], None] | None = None,
 ) -> list[Answer]:  # fmt: skip
     """Test claims of the source article.
 
@@ -117,6 +118,8 @@ def run_claims(
         The address of a Dask scheduler whose workers compute the cells.
     progress, on_damage
         Told claims done, claims in all and what is running; told of damaged files.
+    answered
+        Given each answer when it is there, in any order, in the thread that called.
 
     Raises
     ------
@@ -147,18 +150,21 @@ def run_claims(
 
     with connected(cluster) as machines:
 
-        def answer(claim: Claim) -> None:
+        def answer(claim: Claim) -> Answer:
             began, runner = time.perf_counter(), Runner(kept, tell, None, machines)
             findings = claim.measure(setting, runner)
             spent = time.perf_counter() - began
             out[claim.number] = Answer(claim, findings, spent, runner.computed, runner.read, runner.took, runner.timed)
+            return out[claim.number]
 
+        tell_answer = answered or (lambda answer: None)
         networks = [claim for claim in claims if claim.networks]
         others = [claim for claim in claims if not claim.networks]
         if networks and others and machines is None and processes.processes() > 1:
-            _both(partial(_each, answer, others), partial(_each, answer, networks), stopped)
+            _both(map(answer, others), map(answer, networks), tell_answer, stopped)
         else:
-            _each(answer, claims)
+            for claim in claims:
+                tell_answer(answer(claim))
     return [out[claim.number] for claim in claims]
 
 
@@ -166,35 +172,37 @@ class _Stopped(Exception):
     """What ends claims at their next cell when those beside them have failed or are interrupted. It never leaves this module."""
 
 
-def _each(answer: Callable[[Claim], None], claims: Sequence[Claim]) -> None:
-    """Claim after claim."""
-    for claim in claims:
-        answer(claim)
+def _both(here: Iterator[Answer], beside: Iterator[Answer], answered: Callable[[Answer], None], stopped: Event) -> None:
+    """Answers found ``here`` in this thread and ``beside`` in another, whose work is done by other processes.
 
-
-def _both(here: Callable[[], None], beside: Callable[[], None], stopped: Event) -> None:
-    """``here`` in this thread and ``beside`` in another, whose work is done by other processes. The first error of either is raised."""
-    raised: list[BaseException] = []
+    All are given to ``answered`` in this thread. The first error of either is raised.
+    """
+    found, raised = SimpleQueue[Answer | None](), list[BaseException]()
 
     def other() -> None:
         try:
-            beside()
+            for answer in beside:
+                found.put(answer)
         except BaseException as error:
             raised.append(error)
             stopped.set()
+        found.put(None)
 
     thread = Thread(target=other, daemon=True)
     thread.start()
     try:
-        here()
-        thread.join()
+        for answer in here:
+            answered(answer)
+        while (late := found.get()) is not None:
+            answered(late)
     except _Stopped:
-        thread.join()
+        pass
     except BaseException:
         stopped.set()
         processes.end()
         thread.join(STOP_SECONDS)
         raise
+    thread.join()
     if raised:
         raise raised[0]
 

@@ -59,13 +59,17 @@ def _batch() -> str:
     return engine_fingerprint("experiments/batch_scaling.py", "experiments/first_passage.py")
 
 
+def _best_peak() -> str:
+    return engine_fingerprint("claims/cosine_annealing.py", "experiments/step_decay.py")
+
+
 #: What computes the cells of each kind. The spec of a ``test`` names the engine of the training that it is of, and none of its own.
 ENGINES: dict[str, Callable[[], str]] = {
     "simulate": engine_fingerprint, "predict": engine_fingerprint,
     "tuned": _batch, "raced": _batch, "first passage": _first_passage,
     "training": _training, "test": _training, "images": _images, "line": _line,
     "norm_training": _norm_training, "edge": _edge, "encoder": _encoder,
-    "advise": _advise,
+    "advise": _advise, "best_peak": _best_peak,
 }  # fmt: skip
 
 

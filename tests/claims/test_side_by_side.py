@@ -63,7 +63,13 @@ def failing(error, after):
 @pytest.mark.parametrize("count", [1, 2])
 def test_answers_are_the_same_and_in_order(count, monkeypatch, tmp_path):
     told = []
-    answers = asked(monkeypatch, count, {})(tmp_path, progress=lambda done, total, label: told.append((done, total, label)))
+    given = []
+    answers = asked(monkeypatch, count, {})(
+        tmp_path, progress=lambda done, total, label: told.append((done, total, label)),
+        answered=lambda answer: given.append((answer, threading.current_thread())),
+    )  # fmt: skip
+    assert sorted(answer.claim.number for answer, _ in given) == [1, 2, 3, 4]
+    assert {thread for _, thread in given} == {threading.current_thread()}
     assert [a.claim.number for a in answers] == [4, 3, 2, 1]
     assert [a.findings.numbers["x"].value for a in answers] == [6.0, 3.0, 1.0, 0.0]
     assert [(a.computed, a.read, a.timed) for a in answers] == [(4, 0, 4), (3, 0, 3), (2, 0, 2), (1, 0, 1)]

@@ -9,6 +9,7 @@ import xarray as xr
 
 import optlab
 from optlab import problems, rules
+from optlab.claims.cosine_annealing import peak_cell
 from optlab.data.tables import Table, read_table
 from optlab.experiments.advice_cell import advice_cell
 from optlab.experiments.grid import Setting, _Bench
@@ -76,13 +77,14 @@ MADE = {
     "edge": lambda _: edge_cell("sgd", 0.1, "mse", hidden=[2], samples=10, size=8, steps=1, every=1, seed=0, shrink=1.0),
     "encoder": lambda _: attention.cell(attention.AttentionSpec(), "post", 10, 0.01),
     "advise": of_a_table,
+    "best_peak": lambda _: peak_cell("cosine", 100),
 }
 
 
 def written():
     """Every kind that the source gives a cell: what stands under "kind" in a dict of the modules that make cells."""
     found = set()
-    for path in sorted((ROOT / "experiments").rglob("*.py")):
+    for path in (path for room in ("experiments", "claims") for path in sorted((ROOT / room).rglob("*.py"))):
         for node in ast.walk(ast.parse(path.read_text())):
             pairs = zip(node.keys, node.values, strict=True) if isinstance(node, ast.Dict) else ()
             for key, value in pairs:
@@ -96,7 +98,10 @@ def written():
 
 #: What stands under "kind" and is no text: functions whose names are kinds, or the labels of a dimension.
 NAMED_BY_FUNCTION = {("sweep.py", "function.__name__"): {"simulate", "predict"}, ("batch.py", "function.__name__"): {"tuned", "raced"}}
-LABELS = {("minima_line.py", "list(KINDS)"), ("sparse.py", "list(spec.kinds)"), ("minima.py", "list(KINDS)"), ("kinds.py", "kind")}
+LABELS = {
+    ("minima_line.py", "list(KINDS)"), ("sparse.py", "list(spec.kinds)"), ("minima.py", "list(KINDS)"), ("kinds.py", "kind"),
+    ("rare_features.py", "['rare', 'scaled']"),
+}  # fmt: skip
 
 
 def test_every_kind_in_the_source_is_registered():
