@@ -96,6 +96,6 @@ CLAIM = Claim(
     ),
     measure=measure,
     sizes=SIZES,
-    networks=True,
+    networks=2.5,
     reference="Loshchilov & Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017",
 )  # fmt: skip

@@ -158,7 +158,7 @@ def run_claims(
             return out[claim.number]
 
         tell_answer = answered or (lambda answer: None)
-        networks = [claim for claim in claims if claim.networks]
+        networks = sorted((claim for claim in claims if claim.networks), key=lambda claim: -claim.networks)
         others = [claim for claim in claims if not claim.networks]
         if networks and others and machines is None and processes.processes() > 1:
             _both(map(answer, others), map(answer, networks), tell_answer, stopped)

@@ -37,7 +37,10 @@ _ROUNDS = 8  #: how often a file is looked at again when other processes change 
 
 
 class Took(NamedTuple):
-    """What computing took: seconds of the clock, and of processor time (all threads, and processes that it waited for)."""
+    """What computing took: seconds of the clock, and of processor time (all threads, and processes that it waited for).
+
+    Of a run that was interrupted and went on from its checkpoint, since then.
+    """
 
     seconds: float
     processor: float

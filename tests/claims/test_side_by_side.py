@@ -7,6 +7,7 @@ import pytest
 import xarray as xr
 
 from optlab.claims import run as run_module
+from optlab.claims.catalog import CLAIMS
 from optlab.claims.record import Claim, Findings, Measured, Part
 from optlab.claims.run import run_claims
 from optlab.errors import InputError
@@ -29,7 +30,7 @@ def asked(monkeypatch, count, measures):
         return measure
 
     def load(number):
-        about = {"parts": (Part("x", "x", (0.0, 100.0)),), "networks": number in NETWORKS}
+        about = {"parts": (Part("x", "x", (0.0, 100.0)),), "networks": float(number in NETWORKS)}
         return Claim(number, f"claim{number}", "", "", measure=measures.get(number, counting(number)), **about)
 
     monkeypatch.setattr(run_module, "load", load)
@@ -75,6 +76,10 @@ def test_answers_are_the_same_and_in_order(count, monkeypatch, tmp_path):
     assert [(a.computed, a.read, a.timed) for a in answers] == [(4, 0, 4), (3, 0, 3), (2, 0, 2), (1, 0, 1)]
     assert {label for *_, label in told} == {f"{n}-{k}" for n in (1, 2, 3, 4) for k in range(n)}
     assert {total for _, total, _ in told} == {4}
+
+
+def test_claims_that_run_beside_the_others_are_those_whose_cells_are_sent_to_processes():
+    assert {number for number in CLAIMS if run_module.load(number).networks} == {7, 14, 15, 16, 17, 18, 19}
 
 
 def test_both_kinds_run_at_the_same_time(monkeypatch, tmp_path):
