@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from optlab import problems
+from optlab import problems, rules
 from optlab.claims.intervals import mean_of
 from optlab.claims.one_cycle_speed import CONFIDENCE, SIZES, asked_of
 from optlab.claims.record import Claim, Findings, Measured, Part, Setting
 from optlab.ensemble.budget import best_peak
 from optlab.experiments.experiment import Run
+from optlab.experiments.kinds import spec_head
 from optlab.experiments.questions.onecycle import EXPERIMENT
 from optlab.experiments.step_decay import STEP_DECAY
+from optlab.experiments.sweep import Cell
 
 BUDGETS = (100, 1000, 10_000)  #: steps on the quadratic
 KAPPA, DIM, BATCH = 100.0, 10, 16
@@ -23,7 +26,7 @@ RIVALS = ("constant", "step")
 
 def measure(setting: Setting, run: Run) -> Findings:
     """Exact best final losses of SGD on a quadratic; accuracies of the 1-cycle experiment, paired by seed."""
-    excess = best_excess()
+    excess = best_excess(run)
     result = EXPERIMENT.measure(asked_of(setting), run)
     numbers = on_quadratic(excess) | on_network(result)
     data = xr.Dataset(
@@ -37,22 +40,28 @@ def measure(setting: Setting, run: Run) -> Findings:
     return Findings(numbers, data, (f"Accuracy of the network in percent. {each}.",))
 
 
-def best_excess() -> xr.DataArray:
+def best_excess(run: Run) -> xr.DataArray:
     """Exact expected final loss of SGD on the quadratic at the best peak of each schedule, by budget."""
-    problem = problems.quadratic(condition_number=KAPPA, dim=DIM, noise=1.0)
-    schedules: dict[str, Any] = {"cosine": "cosine", "constant": "constant", "step": STEP_DECAY}
-    rows = [
-        [
-            best_peak(
-                "sgd", problem, schedule=schedule, steps=steps, batch=BATCH,
-                options={"peak": "peak", "steps": steps} if name == "step" else None,
-            ).excess
-            for steps in BUDGETS
-        ]
-        for name, schedule in schedules.items()
-    ]  # fmt: skip
+    schedules = ["cosine", *RIVALS]
+    found = run([peak_cell(schedule, steps) for schedule in schedules for steps in BUDGETS])
+    rows = np.array([float(one.excess) for one in found]).reshape(len(schedules), len(BUDGETS))
     about = {"long_name": "exact expected final loss at the best peak"}
-    return xr.DataArray(rows, {"schedule": list(schedules), "steps": list(BUDGETS)}, attrs=about)
+    return xr.DataArray(rows, {"schedule": schedules, "steps": list(BUDGETS)}, attrs=about)
+
+
+def peak_cell(schedule: str, steps: int) -> Cell:
+    """The cell of one schedule and budget."""
+    options: dict[str, Any] = {"schedule": schedule, "steps": steps, "batch": BATCH, "condition_number": KAPPA, "dim": DIM}
+    spec = spec_head("best_peak") | {"rule": "sgd", "rule_fingerprint": rules.get("sgd").fingerprint} | options
+    return Cell(f"best peak of {schedule}, {steps:,} steps", spec, partial(excess_at_best, **options), single=True)
+
+
+def excess_at_best(*, schedule: str, steps: int, batch: int, condition_number: float, dim: int) -> xr.Dataset:
+    """The final loss of SGD on the quadratic at the best peak."""
+    problem = problems.quadratic(condition_number=condition_number, dim=dim, noise=1.0)
+    asked: Any = STEP_DECAY if schedule == "step" else schedule
+    options = {"peak": "peak", "steps": steps} if schedule == "step" else None
+    return xr.Dataset({"excess": best_peak("sgd", problem, schedule=asked, steps=steps, batch=batch, options=options).excess})
 
 
 def on_quadratic(excess: xr.DataArray) -> dict[str, Measured]:
@@ -87,5 +96,6 @@ CLAIM = Claim(
     ),
     measure=measure,
     sizes=SIZES,
+    networks=2.5,
     reference="Loshchilov & Hutter, SGDR: stochastic gradient descent with warm restarts, ICLR 2017",
 )  # fmt: skip

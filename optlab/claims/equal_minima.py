@@ -58,5 +58,6 @@ CLAIM = Claim(
     ),
     measure=measure,
     sizes=SIZES,
+    networks=1.0,
     reference="Choromanska et al., The loss surfaces of multilayer networks, AISTATS 2015; Entezari et al., ICLR 2022",
 )  # fmt: skip

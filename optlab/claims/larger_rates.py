@@ -70,6 +70,7 @@ CLAIM = Claim(
                 for key, (*_, text) in SETUPS.items()),
     measure=measure,
     sizes=SIZES,
+    networks=0.1,
     reference="Ioffe & Szegedy, ICML 2015; Santurkar, Tsipras, Ilyas & Madry, NeurIPS 2018; Bjorck, Gomes, Selman & Weinberger, "
     "NeurIPS 2018",
 )  # fmt: skip

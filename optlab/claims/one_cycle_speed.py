@@ -55,5 +55,6 @@ CLAIM = Claim(
     parts=tuple(Part(rival, "epochs to 1-cycle's accuracy over 1-cycle's", (TIMES, np.inf), f"against {rival}") for rival in RIVALS),
     measure=measure,
     sizes=SIZES,
+    networks=2.5,
     reference="Smith & Topin, Super-convergence: very fast training of neural networks using large learning rates, arXiv:1708.07120, 2018",
 )

@@ -150,6 +150,9 @@ class Claim:
         The sample size of each preset.
     reference
         Where the mathematics behind the test stands.
+    networks
+        If its cells are small networks, which keep one core each busy and run in processes of their own: about how many seconds a long one
+        takes. Claims with long cells go first, so that none of them is waited for at the end.
     figure
         The file of :mod:`optlab.reporting.figures.claims` that draws its data; by default that of its name.
     """
@@ -162,6 +165,7 @@ class Claim:
     measure: Callable[[Setting, Run], Findings]
     sizes: Mapping[str, int] = field(default_factory=dict)
     reference: str = ""
+    networks: float = 0.0
     figure: str = ""
 
     def outcomes(self, numbers: Mapping[str, Measured]) -> list[Outcome]:

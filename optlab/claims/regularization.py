@@ -98,6 +98,7 @@ CLAIM = Claim(
     ),
     measure=measure,
     sizes=SIZES,
+    networks=1.5,
     reference="Ioffe & Szegedy, ICML 2015, 3.4; Luo, Wang, Shao & Peng, Towards understanding regularization in batch normalization, "
     "ICLR 2019",
 )  # fmt: skip

@@ -1,24 +1,32 @@
-"""Testing claims: each one's cells are run or read from the store, and its verdict follows."""
+"""Testing claims: each one's cells are run or read from the store, and its verdict follows.
+
+Claims on small networks leave their work to processes of one core each. So they are tested beside the others, which keep this process busy
+compiling and simulating: otherwise a core would wait for each.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Event, Thread
 from typing import Any
 
 from optlab.claims.catalog import CLAIMS
 from optlab.claims.record import Claim, Findings, Outcome, Setting, Verdict
 from optlab.ensemble.philox import read_seed
 from optlab.errors import InputError, UnknownNameError
+from optlab.experiments import processes
 from optlab.experiments.cluster import connected
-from optlab.experiments.store import Store, default_store
+from optlab.experiments.store import Store, Took, default_store
 from optlab.experiments.sweep import Progress, Runner
 
 PRESETS = ("quick", "full")
+STOP_SECONDS = 5.0  #: at most, until what runs beside has seen that it is stopped
 
 
 @dataclass(frozen=True)
@@ -30,6 +38,8 @@ class Answer:
     seconds: float  #: it took, this time
     computed: int  #: cells that were run
     read: int  #: cells from the store
+    took: Took  #: by its cells, added up, whenever they were computed
+    timed: int  #: cells of which that is known
 
     @cached_property
     def verdict(self) -> Verdict:
@@ -88,7 +98,7 @@ def numbers_text(numbers: Any) -> str:
 def run_claims(
     only: Sequence[int] | None = None, *, preset: str = "quick", rng: Any = 0, grid: str | Path = Setting.grid,
     store: str | Path | Store | None = None, cluster: str | None = None,
-    progress: Progress | None = None, on_damage: Callable[[str], None] | None = None,
+    progress: Progress | None = None, on_damage: Callable[[str], None] | None = None, answered: Callable[[Answer], None] | None = None,
 ) -> list[Answer]:  # fmt: skip
     """Test claims of the source article.
 
@@ -108,6 +118,8 @@ def run_claims(
         The address of a Dask scheduler whose workers compute the cells.
     progress, on_damage
         Told claims done, claims in all and what is running; told of damaged files.
+    answered
+        Given each answer when it is there, in any order, in the thread that called.
 
     Raises
     ------
@@ -127,18 +139,72 @@ def run_claims(
         raise InputError("name at least one claim")
     setting = Setting(preset, read_seed(rng), str(grid))
     kept = store if isinstance(store, Store) else Store(store or default_store(), on_damage)
-    out = []
+    out: dict[int, Answer] = {}
+    stopped = Event()
+
+    def tell(_done: int, _total: int, label: str) -> None:
+        if stopped.is_set():
+            raise _Stopped
+        if progress:
+            progress(len(out), len(claims), label)
+
     with connected(cluster) as machines:
-        for done, claim in enumerate(claims):
 
-            def tell(_done: int, _total: int, label: str, done: int = done) -> None:
-                if progress:
-                    progress(done, len(claims), label)
-
+        def answer(claim: Claim) -> Answer:
             began, runner = time.perf_counter(), Runner(kept, tell, None, machines)
             findings = claim.measure(setting, runner)
-            out.append(Answer(claim, findings, time.perf_counter() - began, runner.computed, runner.read))
-    return out
+            spent = time.perf_counter() - began
+            out[claim.number] = Answer(claim, findings, spent, runner.computed, runner.read, runner.took, runner.timed)
+            return out[claim.number]
+
+        tell_answer = answered or (lambda answer: None)
+        networks = sorted((claim for claim in claims if claim.networks), key=lambda claim: -claim.networks)
+        others = [claim for claim in claims if not claim.networks]
+        if networks and others and machines is None and processes.processes() > 1:
+            _both(map(answer, others), map(answer, networks), tell_answer, stopped)
+        else:
+            for claim in claims:
+                tell_answer(answer(claim))
+    return [out[claim.number] for claim in claims]
+
+
+class _Stopped(Exception):
+    """What ends claims at their next cell when those beside them have failed or are interrupted. It never leaves this module."""
+
+
+def _both(here: Iterator[Answer], beside: Iterator[Answer], answered: Callable[[Answer], None], stopped: Event) -> None:
+    """Answers found ``here`` in this thread and ``beside`` in another, whose work is done by other processes.
+
+    All are given to ``answered`` in this thread. The first error of either is raised.
+    """
+    found, raised = SimpleQueue[Answer | None](), list[BaseException]()
+
+    def other() -> None:
+        try:
+            for answer in beside:
+                found.put(answer)
+        except BaseException as error:
+            raised.append(error)
+            stopped.set()
+        found.put(None)
+
+    thread = Thread(target=other, daemon=True)
+    thread.start()
+    try:
+        for answer in here:
+            answered(answer)
+        while (late := found.get()) is not None:
+            answered(late)
+    except _Stopped:
+        pass
+    except BaseException:
+        stopped.set()
+        processes.end()
+        thread.join(STOP_SECONDS)
+        raise
+    thread.join()
+    if raised:
+        raise raised[0]
 
 
 __all__ = ["PRESETS", "Answer", "load", "numbers_text", "run_claims"]

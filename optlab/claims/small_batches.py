@@ -80,6 +80,7 @@ CLAIM = Claim(
     parts=_parts(),
     measure=measure,
     sizes=SIZES,
+    networks=1.2,
     reference="Ba, Kiros & Hinton, Layer normalization, arXiv:1607.06450, 2016; Zhang & Sennrich, Root mean square layer normalization, "
     "NeurIPS 2019; Wu & He, Group normalization, ECCV 2018 (small batches)",
 )

@@ -67,5 +67,6 @@ CLAIM = Claim(
     ),
     measure=measure,
     sizes=SIZES,
+    networks=6.0,
     reference="Vaswani et al., NeurIPS 2017, section 5.3; Xiong et al., On layer normalization in the transformer architecture, ICML 2020",
 )  # fmt: skip

@@ -54,7 +54,9 @@ def claims(
             for a in answers
         ]  # fmt: skip
         counted = {"computed": sum(a.computed for a in answers), "read": sum(a.read for a in answers)}
-        print_json({"preset": preset, "seed": seed, "claims": documents, "page": None if path is None else str(path)}, store=counted)
+        took = {str(a.claim.number): a.took._asdict() | {"cells": a.timed, "this_time": a.seconds} for a in answers}
+        asked = {"preset": preset, "seed": seed, "claims": documents, "page": None if path is None else str(path)}
+        print_json(asked, store=counted, took=took)
         return 0
     for answer in answers:
         rows = [

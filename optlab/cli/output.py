@@ -79,15 +79,15 @@ class _Lines(logging.Handler):
 
 @contextmanager
 def talk(quiet: bool, verbose: bool) -> Iterator[None]:
-    """While a command runs: no progress (``quiet``), or the library's remarks too (``verbose``). Raises InputError for both."""
+    """While a command runs: no progress (``quiet``), or all of the library's remarks (``verbose``). Raises InputError for both."""
     if quiet and verbose:
         from optlab.errors import InputError
 
         raise InputError("--quiet and --verbose exclude each other: give one")
-    log, lines = logging.getLogger("optlab"), _Lines(logging.INFO)
+    log, lines = logging.getLogger("optlab"), _Lines(logging.INFO if verbose else logging.WARNING)
     level, _Quiet.asked = log.level, quiet
+    log.addHandler(lines)
     if verbose:
-        log.addHandler(lines)
         log.setLevel(logging.INFO)
     try:
         yield

@@ -30,7 +30,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 def list_runs(
     kind: KindOption = None, rule: RuleOption = None, text: TextOption = None, store: StoreOption = None, json: JsonOption = False
 ) -> int:
-    """Every cell, the newest first: what was run and how long, its id, its size.
+    """Every cell, the newest first: what was run and how long, its id, what computing it took, its size.
 
     Example: optlab runs list --rule adam --text "condition_number=1000"
     """
@@ -44,10 +44,11 @@ def list_runs(
         return 0
     if found:
         rows = [
-            (run.id[:SHORT], run.kind, run.rule, run.problem, _count(run.trajectories), run.steps, size(run.size), _date(run))
+            (run.id[:SHORT], run.kind, run.rule, run.problem, _count(run.trajectories), run.steps, _took(run), size(run.size), _date(run))
             for run in found
         ]
-        print_table("", ("id", "kind", "rule", "problem", "trajectories", "steps", "size", "date (UTC)"), rows, words=(0, 1, 2, 3))
+        headers = ("id", "kind", "rule", "problem", "trajectories", "steps", "took", "size", "date (UTC)")
+        print_table("", headers, rows, words=(0, 1, 2, 3))
     chosen = " such" if kind or rule or text else ""
     print(f"{len(found):,}{chosen} cells, {size(total)}, in {held.folder}")
     return 0
@@ -83,7 +84,8 @@ def show(
         print_json(_document(run) | {"spec": run.spec, "values": values}, store=str(held.folder))
         return 0
     spec = [(key, _short(value)) for key, value in run.spec.items()]
-    print_table("", ("", ""), [("id", run.id), *spec, ("size", size(run.size)), ("written (UTC)", _date(run))], words=(0, 1))
+    took = [("took", _took(run)), ("processor time", f"{number(run.took.processor, 3)} s")] if run.took else []
+    print_table("", ("", ""), [("id", run.id), *spec, *took, ("size", size(run.size)), ("written (UTC)", _date(run))], words=(0, 1))
     rows = [
         (
             name, ", ".join(f"{dim} {length}" for dim, length in about["dims"].items()) or "-", about["dtype"],
@@ -217,6 +219,7 @@ def _opened(folder: Path | None) -> Store:
 def _document(run: Run) -> dict[str, Any]:
     return {
         "id": run.id, "kind": run.kind, "rule": run.rule, "problem": run.problem, "trajectories": run.trajectories, "steps": run.steps,
+        "seconds": run.took and run.took.seconds, "processor_seconds": run.took and run.took.processor,
         "bytes": run.size, "written": _date(run), "file": str(run.path),
     }  # fmt: skip
 
@@ -225,6 +228,10 @@ def _date(run: Run) -> str:
     from datetime import UTC, datetime
 
     return datetime.fromtimestamp(run.written, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def _took(run: Run) -> str:
+    return "-" if run.took is None else f"{number(run.took.seconds, 3)} s"
 
 
 def _count(value: int | None) -> str:

@@ -15,7 +15,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from threading import Lock
+from threading import Event, Lock, Thread
 from typing import Any
 
 import xarray as xr
@@ -26,6 +26,8 @@ from optlab.threads import threads_given
 
 PACKAGES = ("numpy", "numba", "llvmlite", "sympy", "xarray", "dask", "distributed", "cloudpickle")
 CONNECT_SECONDS = 10
+WAIT_SECONDS = 5.0  #: without a worker, until it is said
+log = logging.getLogger(__name__)
 _one_cell = Lock()
 _LOGS = ("distributed", "distributed.client", "distributed.core", "distributed.batched", "distributed.comm", "tornado", "asyncio")
 
@@ -81,7 +83,7 @@ class Cluster:
         """Compute the cells and hand each result over when it is there, in any order.
 
         Stopped by an interrupt or an error, it hands over what is finished, calls the rest off and raises: the error of a cell as it was
-        there, ClusterError where the scheduler or a cell's workers are lost. Where no worker is left, it waits for one to come.
+        there, ClusterError where the scheduler or a cell's workers are lost. Where no worker is left, it says so and waits for one to come.
         """
         from distributed import as_completed
 
@@ -89,21 +91,45 @@ class Cluster:
         waiting: dict[Any, tuple[int, Cell]] = {}
         finished = as_completed(loop=self._client.loop)
         try:
-            while True:
-                with self._reached():
-                    while len(waiting) < 2 * self.workers + 2 and (item := next(cells, None)) is not None:
-                        future = self._submit(f"cell-{run}-{item[0]}", item[1])
-                        waiting[future] = item
-                        finished.add(future)
-                    if not waiting:
-                        return
-                    future = next(finished)
-                place, cell = waiting[future]
-                keep(place, self._result(future, cell))
-                del waiting[future]
+            with self._watched():
+                while True:
+                    with self._reached():
+                        while len(waiting) < 2 * self.workers + 2 and (item := next(cells, None)) is not None:
+                            future = self._submit(f"cell-{run}-{item[0]}", item[1])
+                            waiting[future] = item
+                            finished.add(future)
+                        if not waiting:
+                            return
+                        future = next(finished)
+                    place, cell = waiting[future]
+                    keep(place, self._result(future, cell))
+                    del waiting[future]
         except BaseException:
             self._rescue(waiting, keep)
             raise
+
+    @contextlib.contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Meanwhile, say it once where there are no workers for some seconds, and again only after there were some."""
+        over = Event()
+
+        def watch() -> None:
+            said, gone = False, 0
+            while not over.wait(WAIT_SECONDS / 2):
+                try:
+                    gone = 0 if self._client.nthreads() else gone + 1
+                except Exception:  # the scheduler is lost: what waits for it says so
+                    return
+                if gone == 2 and not said:
+                    log.warning("no worker at %s: waiting for one (start it with `dask worker %s`)", self.address, self.address)
+                said = gone >= 2
+
+        watching = Thread(target=watch, daemon=True)
+        watching.start()
+        try:
+            yield
+        finally:
+            over.set()
 
     def close(self) -> None:
         """Let the scheduler go; its workers stay."""

@@ -3,21 +3,26 @@
 A worker is a Python of its own that is handed functions of values on its standard input, as a cluster's workers are, and writes back what
 they return. It ends when that input does: with this process, however that ends. ``OPTLAB_PROCESSES`` says how many there are (by
 default as many as there are cores); 1 computes everything here. Numbers do not depend on it.
+
+Networks have kernels of their own, whose compiling takes longer than a run of a small one. So the first cell of a network goes ahead, and
+those that need the same kernels wait until it has left them in the cache; else every worker would compile them.
 """
 
 from __future__ import annotations
 
 import atexit
+import json
 import os
 import pickle
 import struct
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import IO, TYPE_CHECKING, Any
 
 import xarray as xr
@@ -31,6 +36,8 @@ if TYPE_CHECKING:
 SETTINGS = ("OPTLAB_CACHE", "OPTLAB_DATA", "OPTLAB_DERIVE")  #: of the environment, sent along: they may have changed since a worker began
 _SIZE = struct.Struct("<Q")
 _team: list[Worker] = []
+_handing = Lock()  #: the team works for one list of cells at a time
+_compiled: set[str] = set()  #: what ``kernels_of`` says of cells that have been computed
 
 
 def processes() -> int:
@@ -88,11 +95,12 @@ def side_by_side(cells: Iterator[tuple[int, Cell]], keep: Keep) -> None:
     Stopped by an interrupt or an error, the workers are ended; what they had finished has been kept.
     """
     waiting = list(cells)
-    tasks = [(place, task) for place, cell in waiting if cell.single and (task := sent(cell)) is not None]
+    tasks = [Task(place, task, kernels_of(cell.spec)) for place, cell in waiting if cell.single and (task := sent(cell)) is not None]
     count = min(processes(), len(tasks))
-    away = {place for place, _ in tasks} if count > 1 else set()
+    away = {task.place for task in tasks} if count > 1 else set()
     if away:
-        _spread(tasks, count, keep)
+        with _handing:
+            _spread(Waiting(tasks), count, keep)
     for place, cell in waiting:
         if place not in away:
             keep(place, cell.compute())
@@ -107,30 +115,79 @@ def sent(cell: Cell) -> bytes | None:
         return None
 
 
-def _spread(tasks: list[tuple[int, bytes]], count: int, keep: Keep) -> None:
+def kernels_of(spec: Mapping[str, Any]) -> str | None:
+    """What cells of the same kernels have in common: their kind and network; None where there is none.
+
+    >>> kernels_of({"kind": "images", "model": "mlp", "seed": 1}), kernels_of({"kind": "line", "seed": 1})
+    ('["images", "mlp", null, null]', None)
+    """
+    network = [spec.get(key) for key in ("model", "hidden", "loss")]
+    return None if network == [None] * 3 else json.dumps([spec.get("kind"), *network], sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Task:
+    """A cell as it is sent: its place, its function, and what ``kernels_of`` says of it."""
+
+    place: int
+    text: bytes
+    kernels: str | None
+
+
+class Waiting:
+    """Tasks that nobody has yet: first those that go ahead with new kernels, then the others in their order."""
+
+    def __init__(self, tasks: Sequence[Task]) -> None:
+        first: dict[str, Task] = {}
+        for task in tasks:
+            if task.kernels is not None and task.kernels not in _compiled:
+                first.setdefault(task.kernels, task)
+        self._ahead = {task.place: task.kernels for task in first.values()}
+        self._left = sorted(tasks, key=lambda task: task.place not in self._ahead)
+        self._awaited = set(first)  #: kernels that are not in the cache yet
+
+    def next(self) -> Task | None:
+        """One that can be computed now, and is handed out with this; None: there is none, or all wait for kernels."""
+        for place, task in enumerate(self._left):
+            if task.place in self._ahead or task.kernels not in self._awaited:
+                return self._left.pop(place)
+        return None
+
+    def done(self, place: int) -> None:
+        """The task of this place has been computed."""
+        kernels = self._ahead.get(place)
+        if kernels is not None:
+            self._awaited.discard(kernels)
+            _compiled.add(kernels)
+
+
+def _spread(waiting: Waiting, count: int, keep: Keep) -> None:
     while len(_team) < count:
         _team.append(Worker())
-    left, done = iter(tasks), SimpleQueue[tuple[int, Any]]()
+    done = SimpleQueue[tuple[int, Any]]()
 
-    def work(worker: Worker, place: int, task: bytes) -> None:
+    def work(worker: Worker, task: Task) -> None:
         try:
-            done.put((place, worker.compute(task)))
+            done.put((task.place, worker.compute(task.text)))
         except BaseException as error:
-            done.put((place, error))
+            done.put((task.place, error))
 
     idle, busy = _team[:count], dict[int, Worker]()
+
+    def hand_out() -> None:
+        while idle and (task := waiting.next()) is not None:
+            busy[task.place] = idle.pop()
+            Thread(target=work, args=(busy[task.place], task), daemon=True).start()
+
     try:
-        while True:
-            while idle and (item := next(left, None)) is not None:
-                place, task = item
-                busy[place] = idle.pop()
-                Thread(target=work, args=(busy[place], place, task), daemon=True).start()
-            if not busy:
-                return
+        hand_out()
+        while busy:
             place, found = done.get()
             idle.append(busy.pop(place))
             if isinstance(found, BaseException):
                 raise found
+            waiting.done(place)
+            hand_out()  # before the result is kept: nobody waits for the disk
             keep(place, found)
     except BaseException:
         end()

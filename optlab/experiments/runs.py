@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +19,13 @@ from scipy.io import netcdf_file
 
 from optlab.ensemble.specs import canonical_json
 from optlab.errors import InputError, StoreError
-from optlab.experiments.store import Store
+from optlab.experiments.kinds import outdated, within
+from optlab.experiments.store import Store, Took, read_took, took_file
 from optlab.files import is_leftover
 
 SHORT = 12  #: digits of an id that are shown
 WRITING_SECONDS = 3600.0  #: a file younger than this may still be being written
 Progress = Callable[[int, int, str], None]
-
-
-@cache
-def todays_engines() -> dict[str, str]:
-    """The fingerprint of what computes the cells of each kind today; of other kinds, no cell is said to be of another engine."""
-    from optlab.experiments.advice_cell import advice_fingerprint
-    from optlab.experiments.encoder_runs import encoder_fingerprint
-    from optlab.experiments.grid import training_fingerprint
-    from optlab.experiments.sweep import engine_fingerprint
-
-    ensembles = engine_fingerprint()
-    return {
-        "simulate": ensembles, "predict": ensembles, "training": training_fingerprint(), "advise": advice_fingerprint(),
-        "encoder": encoder_fingerprint(),
-    }  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -62,9 +48,9 @@ class Run:
         return str(self.spec.get("kind", "-"))
 
     @cached_property
-    def about(self) -> dict[str, Any]:
-        """Its spec, or that of the cell it is about."""
-        return self.spec.get("of") or self.spec
+    def about(self) -> Mapping[str, Any]:
+        """Its spec, or that of the (first) cell it is about."""
+        return next(iter(within(self.spec)), self.spec)
 
     @property
     def rule(self) -> str:
@@ -88,11 +74,15 @@ class Run:
             return f"{self.about['steps']:,}"
         return f"{self.about['epochs']} epochs" if "epochs" in self.about else "-"
 
+    @cached_property
+    def took(self) -> Took | None:
+        """What computing it took, as far as the store knows."""
+        return read_took(self.path)
+
     @property
     def outdated(self) -> bool:
-        """Whether another engine than today's has computed it, as far as its kind is known."""
-        today = todays_engines().get(str(self.about.get("kind")))
-        return today is not None and self.about.get("engine") != today
+        """Whether another engine than today's has computed it, or a cell it is made of, as far as their kinds are known."""
+        return outdated(self.spec)
 
 
 def runs(store: Store, *, kind: str | None = None, rule: str | None = None, text: str | None = None) -> list[Run]:
@@ -172,6 +162,8 @@ def clean(found: list[Rubbish]) -> None:
     for item in found:
         try:
             item.path.unlink(missing_ok=True)
+            if item.path.suffix == ".nc":
+                took_file(item.path).unlink(missing_ok=True)
         except OSError as error:
             raise StoreError(f"cannot delete {item.path}: {error.strerror}; what was deleted before it stays deleted") from None
 
@@ -189,6 +181,9 @@ def _beside(store: Store, now: float, older_than: float | None) -> Iterator[Rubb
         elif is_leftover(path):
             if age > WRITING_SECONDS:
                 yield Rubbish(path, "left by a killed writer", state.st_size)
+        elif path.suffix == ".took":
+            if not path.with_suffix(".nc").exists():
+                yield Rubbish(path, "what a cell that is gone took", state.st_size)
         elif path.suffix == ".part":
             if path.with_suffix(".nc").exists():
                 yield Rubbish(path, "a checkpoint of a finished run", state.st_size)

@@ -3,6 +3,8 @@
 Format: ``<folder>/<first two digits>/<sha256 of the canonical spec>.nc``, a NetCDF-3 file with 64-bit offsets holding the cell's
 variables, its attributes, ``cell`` (the spec as canonical JSON) and ``checksum`` (SHA-256 over every name, shape, type and value).
 A file is written beside, flushed to disk and renamed into place, so a crash leaves the old file, the new one or none.
+Beside it stands ``<sha256>.took``, a line of JSON: the seconds that computing it took. They are no part of the cell, which is the same to
+the byte wherever it is computed; a cell without them is as good.
 
 Any number of processes may share a folder. Two that compute the same cell at the same time write the same bytes, and either file may stay.
 A damaged file is renamed to ``<sha256>.damaged-<random>``; if a sound one had just come into its place, that one is put back.
@@ -12,11 +14,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -30,6 +34,16 @@ from optlab.files import mend, write_atomically
 FORMAT = 1
 _UNSUMMED = "the checksum stands here".ljust(64, ".")  #: as long as a checksum, and replaced by it in the encoded file
 _ROUNDS = 8  #: how often a file is looked at again when other processes change it at the same moment
+
+
+class Took(NamedTuple):
+    """What computing took: seconds of the clock, and of processor time (all threads, and processes that it waited for).
+
+    Of a run that was interrupted and went on from its checkpoint, since then.
+    """
+
+    seconds: float
+    processor: float
 
 
 def default_store() -> Path:
@@ -96,6 +110,24 @@ class Store:
             ) from None
         return settled
 
+    def note(self, spec: Mapping[str, Any], took: Took) -> None:
+        """Keep what computing a cell took. Where that cannot be written, nothing is lost but it."""
+        with suppress(OSError):
+            took_file(self.path(spec)).write_text(json.dumps({name: round(value, 3) for name, value in took._asdict().items()}))
+
+    def took(self, spec: Mapping[str, Any]) -> Took | None:
+        """What computing the cell of this spec took, as far as it is known.
+
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     store = Store(folder)
+        ...     _ = store.put({"kind": "demo"}, xr.Dataset({"x": 1.5}))
+        ...     store.note({"kind": "demo"}, Took(2.5, 2.25))
+        ...     store.took({"kind": "demo"}), store.took({"kind": "another"})
+        (Took(seconds=2.5, processor=2.25), None)
+        """
+        return read_took(self.path(spec))
+
     def files(self) -> list[Path]:
         """The files of cells, in order of name; none of them is opened."""
         return sorted(self.folder.glob("??/*.nc"))
@@ -152,6 +184,21 @@ class Store:
             return False
         self.on_damage(f"{path.name} is damaged ({damage}): set aside as {aside.name}, computed again")
         return False
+
+
+def took_file(cell: Path) -> Path:
+    """The file that says what the cell in this file took to compute."""
+    return cell.with_suffix(".took")
+
+
+def read_took(cell: Path) -> Took | None:
+    """What the cell in this file took to compute; None where no file says so, or none that can be read."""
+    try:
+        held = json.loads(took_file(cell).read_text())
+        took = Took(float(held["seconds"]), float(held["processor"]))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+    return took if all(math.isfinite(value) and value >= 0 for value in took) else None
 
 
 class Damaged(Exception):

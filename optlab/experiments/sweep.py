@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -16,12 +18,13 @@ from optlab.ensemble.predict import predict
 from optlab.ensemble.simulate import simulate
 from optlab.ensemble.specs import Request
 from optlab.experiments.processes import side_by_side
-from optlab.experiments.store import Store
+from optlab.experiments.store import Store, Took
 from optlab.expressions import Rule
 from optlab.objectives import Problem
 
 log = logging.getLogger(__name__)
 Progress = Callable[[int, int, str], None]  #: cells done, cells in all, what is running
+_TOOK = "_took"  #: attribute of a result on its way from where it was computed
 
 
 @dataclass(frozen=True)
@@ -84,15 +87,16 @@ class Runner:
     """Runs cells: in order here, side by side where they keep one core busy, or on a cluster's workers.
 
     An interrupt keeps what is finished; a second run computes the rest.
-    ``computed`` and ``read`` count what was computed and what came from the store. ``progress`` is told before each cell, and on a
-    cluster after each too.
+    ``computed`` and ``read`` count what was computed and what came from the store; ``took`` adds up what computing them took, now or
+    then, and ``timed`` counts the cells of which that is known. ``progress`` is told before each cell, and on a cluster after each too.
     """
 
     def __init__(
         self, store: Store | None, progress: Progress | None = None, total: int | None = None, cluster: Computer | None = None
     ) -> None:
         self.store, self.progress, self.total, self.cluster = store, progress, total, cluster
-        self.computed = self.read = 0
+        self.computed = self.read = self.timed = 0
+        self.took = Took(0.0, 0.0)
 
     def __call__(self, cells: Sequence[Cell]) -> list[xr.Dataset]:
         """The results of these cells, in their order; each is in the store as soon as it is computed."""
@@ -104,16 +108,20 @@ class Runner:
                 held = self.store.get(cell.spec) if self.store else None
                 if held is None:
                     log.info("computing %s", cell.name)
-                    yield place, cell
+                    yield place, clocked(cell)
                 else:
                     log.info("read %s from %s", cell.name, self.store.path(cell.spec) if self.store else "the store")
                     found[place] = held
                     self.read += 1
+                    self._count(self.store.took(cell.spec) if self.store else None)
 
         def keep(place: int, data: xr.Dataset) -> None:
+            took = Took(*data.attrs.pop(_TOOK))
             found[place] = self.store.put(cells[place].spec, data) if self.store else data
             self.computed += 1
+            self._count(took)
             if self.store:
+                self.store.note(cells[place].spec, took)
                 log.info("kept %s in %s", cells[place].name, self.store.path(cells[place].spec))
             if computer is not _in_order:
                 self._tell(cells[place], len(cells))
@@ -124,10 +132,32 @@ class Runner:
             data.attrs.pop("cell", None)
         return [found[place] for place in range(len(cells))]
 
+    def _count(self, took: Took | None) -> None:
+        if took is not None:
+            self.timed += 1
+            self.took = Took(*(sum(pair) for pair in zip(self.took, took, strict=True)))
+
     def _tell(self, cell: Cell, cells: int) -> None:
         if self.progress:
             done = self.computed + self.read
             self.progress(done, max(self.total or cells, done + 1), cell.name)
+
+
+def clocked(cell: Cell) -> Cell:
+    """The same cell; its result says what computing it took, wherever that was."""
+    there = cell.elsewhere and partial(_clocked, cell.elsewhere)
+    return replace(cell, compute=partial(_clocked, cell.compute), elsewhere=there)
+
+
+def _clocked(compute: Callable[[], xr.Dataset]) -> xr.Dataset:
+    began, worked = time.perf_counter(), _processor_seconds()
+    data = compute()
+    return data.assign_attrs({_TOOK: (time.perf_counter() - began, _processor_seconds() - worked)})
+
+
+def _processor_seconds() -> float:
+    """Of this process and of those it has waited for: kernels are compiled in processes of their own."""
+    return time.process_time() + sum(os.times()[2:4])
 
 
 def _in_order(cells: Iterator[tuple[int, Cell]], keep: Keep) -> None:

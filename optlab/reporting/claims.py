@@ -47,29 +47,49 @@ def claims(
     The other arguments are those of :func:`optlab.claims.run.run_claims`.
     """
     started = time.perf_counter()
-    answers = run_claims(only, preset=preset, rng=rng, grid=grid, store=store, cluster=cluster, progress=progress, on_damage=on_damage)
-    page = Page(Path(out))
-    rows = []
+    page = Page(Path(out), held=True)
+    figures: dict[int, str] = {}
+
+    def drawn(answer: Answer) -> None:
+        claim = answer.claim
+        if answer.findings.numbers:
+            draw = import_module(f"optlab.reporting.figures.claims.{claim.figure or claim.name}").draw
+            page.data(claim.name, answer.findings.data)
+            figures[claim.number] = page.figure(
+                claim.name, draw(answer.findings.data), f"Figure of claim {claim.number}: {claim.statement}"
+            )
+
     with style():
-        for answer in answers:
-            claim = answer.claim
-            figure = ""
-            if answer.findings.numbers:
-                draw = import_module(f"optlab.reporting.figures.claims.{claim.figure or claim.name}").draw
-                page.data(claim.name, answer.findings.data)
-                figure = page.figure(claim.name, draw(answer.findings.data), f"Figure of claim {claim.number}: {claim.statement}")
-            rows.append({
-                "claim": claim, "verdict": shown(answer.verdict), "figure": figure, "parts": parts_table(answer), "where": answer.where,
-                "remarks": answer.findings.remarks, "seconds": f"{answer.seconds:.1f}",
-                "command": f"optlab claims --only {claim.number}" + (f" --preset {preset}" if preset != "quick" else ""),
-            })  # fmt: skip
+        answers = run_claims(
+            only, preset=preset, rng=rng, grid=grid, store=store, cluster=cluster, progress=progress, on_damage=on_damage, answered=drawn
+        )
+    rows = [
+        {
+            "claim": answer.claim, "verdict": shown(answer.verdict), "figure": figures.get(answer.claim.number, ""),
+            "parts": parts_table(answer), "where": answer.where, "remarks": answer.findings.remarks, "took": took(answer),
+            "command": f"optlab claims --only {answer.claim.number}" + (f" --preset {preset}" if preset != "quick" else ""),
+        }
+        for answer in answers
+    ]  # fmt: skip
     context = {
         "title": "What the article claims, tested", "rows": rows, "summary": summary_table(answers), "groups": groups(answers),
         "preset": preset, "machine": machine(), "version": __version__,
-        "made": {"command": command, "duration": f"{time.perf_counter() - started:.0f} s", "versions": versions(), "files": page.files,
+        "made": {"command": command, "duration": f"{time.perf_counter() - started:.0f} s", "versions": versions(),
+                 "files": [f"{a.claim.name}.nc" for a in answers if a.claim.number in figures],
                  "computed": sum(a.computed for a in answers), "read": sum(a.read for a in answers)},
     }  # fmt: skip
     return ClaimsReport(page.page("claims.html.j2", context), answers, time.perf_counter() - started)
+
+
+def took(answer: Answer) -> str:
+    """What computing the cells of a claim took, whenever that was; and the claim this time, where cells came from the store."""
+    cells, known = answer.computed + answer.read, answer.timed
+    now = f"{answer.seconds:.1f} s"
+    if not known:
+        return f"{now} this time"
+    of = f"{known} of its {cells} cells" if known < cells else f"its {cells} cells" if cells > 1 else "its cell"
+    computing = f"{of} took {answer.took.seconds:.1f} s to compute, {answer.took.processor:.1f} s of processor time"
+    return f"{computing}; with {answer.read} of them kept, {now} this time" if answer.read else f"{computing}; {now} in all"
 
 
 def shown(verdict: Verdict) -> Markup:

@@ -19,15 +19,26 @@ from optlab.reporting.style import png_bytes, svg_text
 
 
 class Page:
-    """A page and the files beside it, in one folder."""
+    """A page and the files beside it, in one folder. With ``held``, nothing is written before the page itself is."""
 
-    def __init__(self, folder: Path, figures: bool = True) -> None:
-        self.folder = folder
-        try:
-            (folder / "figures" if figures else folder).mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OptlabError(f"cannot write to {folder}: {error.strerror}; name another folder with --out") from None
+    def __init__(self, folder: Path, figures: bool = True, held: bool = False) -> None:
+        self.folder, self._rooms = folder, folder / "figures" if figures else folder
         self.files: list[str] = []
+        self._held: dict[Path, bytes] | None = {} if held else None
+        if not held:
+            self._make()
+
+    def _make(self) -> None:
+        try:
+            self._rooms.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OptlabError(f"cannot write to {self.folder}: {error.strerror}; name another folder with --out") from None
+
+    def _write(self, path: Path, content: bytes) -> None:
+        if self._held is None:
+            write_atomically(path, content)
+        else:
+            self._held[path] = content
 
     def figure(self, name: str, figure: Figure, alternative: str) -> str:
         """Save a figure as PNG; returns it as an SVG element, for the page, with its text alternative."""
@@ -36,11 +47,11 @@ class Page:
         for marker in ('id="', "url(#", 'xlink:href="#', 'href="#'):
             svg = svg.replace(marker, f"{marker}{name}-")
         svg = svg.replace(f"xlink:{name}-href", "xlink:href").replace(f"{name}-{name}-", f"{name}-")
-        write_atomically(self.folder / "figures" / f"{name}.png", png_bytes(figure))
+        self._write(self.folder / "figures" / f"{name}.png", png_bytes(figure))
         return svg
 
     def data(self, name: str, data: xr.Dataset) -> None:
-        write_atomically(self.folder / f"{name}.nc", to_netcdf(labeled(data)))
+        self._write(self.folder / f"{name}.nc", to_netcdf(labeled(data)))
         self.files.append(f"{name}.nc")
 
     def page(self, template: str, context: dict[str, Any]) -> Path:
@@ -49,7 +60,12 @@ class Page:
             loader=PackageLoader("optlab.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
         )
         path = self.folder / "index.html"
-        write_atomically(path, environment.get_template(template).render(context).encode())
+        content = environment.get_template(template).render(context).encode()
+        if self._held is not None:
+            self._make()
+            for beside, held in self._held.items():
+                write_atomically(beside, held)
+        write_atomically(path, content)
         return path
 
 

@@ -10,6 +10,7 @@ from optlab.claims.record import Outcome, Setting, Verdict
 from optlab.claims.run import load
 from optlab.experiments.minima_line import KINDS
 from optlab.experiments.step_decay import STEP_DECAY
+from optlab.experiments.sweep import Runner
 
 
 def schedules_run(level):
@@ -51,12 +52,12 @@ def test_one_epoch_for_ten(start, verdict):
 
 def test_cosine_against_its_rivals_turns_round_when_they_are_exchanged(monkeypatch):
     claim = load(14)
-    monkeypatch.setattr(cosine_annealing, "best_excess", lambda: excess([1.0, 1.2, 1.1]))
+    monkeypatch.setattr(cosine_annealing, "best_excess", lambda run: excess([1.0, 1.2, 1.1]))
     level = {"one_cycle": growing(0.5), "cosine": growing(0.5), "step_decay": growing(0.45), "constant": growing(0.4)}
     held = claim.measure(Setting(), schedules_run(level))
     assert claim.verdict(held.numbers) is Verdict.HOLDS
     assert held.numbers["constant_network"].value == pytest.approx(10, abs=0.5)
-    monkeypatch.setattr(cosine_annealing, "best_excess", lambda: excess([1.1, 1.0, 1.0]))
+    monkeypatch.setattr(cosine_annealing, "best_excess", lambda run: excess([1.1, 1.0, 1.0]))
     turned = claim.measure(Setting(), schedules_run(level | {"cosine": growing(0.4), "constant": growing(0.5)}))
     assert claim.verdict(turned.numbers) is Verdict.FAILS
     assert set(held.numbers) == {part.key for part in claim.parts}
@@ -74,7 +75,7 @@ def excess(values):
 def test_the_best_peaks_on_the_quadratic_by_a_plain_recursion(monkeypatch):
     """E f of SGD by the recursion of mean and variance, minimized over a fine grid of peaks."""
     monkeypatch.setattr(cosine_annealing, "BUDGETS", (60,))
-    found = cosine_annealing.best_excess().sel(steps=60)
+    found = cosine_annealing.best_excess(Runner(None)).sel(steps=60)
     t, h = np.arange(60), np.geomspace(0.01, 1, 10)
     shapes = {"cosine": (1 + np.cos(np.pi * t / 60)) / 2, "constant": 1.0 + 0 * t, "step": np.select([t < 30, t < 45], [1.0, 0.1], 0.01)}
     peaks = np.geomspace(0.02, 1.9, 600)[:, None]

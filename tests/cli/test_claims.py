@@ -17,6 +17,13 @@ def test_verdicts_are_printed_and_a_page_is_written(tmp_path, monkeypatch, capsy
     assert document["claims"][1]["parts"][1]["outcome"] == "no"
     assert document["page"] is None
     assert not (tmp_path / "reports").exists()
+    kept = document["took"]["9"]
+    assert kept["cells"] == 2
+    assert main(["claims", "--only", "9", "--store", "kept", "--out", "again"]) == 0  # all of it from the store
+    words = r"\(its (\d+) cells took ([\d.]+) s to compute, [\d.]+ s of processor time; with \1 of them kept, [\d.]+ s this time\)"
+    said = re.search(words, (tmp_path / "again/index.html").read_text())
+    assert (int(said[1]), float(said[2])) == (kept["cells"], round(kept["seconds"], 1))
+    capsys.readouterr()
     assert main(["claims", "--only", "11", "--store", "kept", "--out", "page"]) == 0
     out = capsys.readouterr().out
     assert "holds under conditions" in out

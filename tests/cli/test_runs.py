@@ -8,7 +8,7 @@ import time
 import pytest
 import xarray as xr
 
-from optlab.experiments.store import Store
+from optlab.experiments.store import Store, Took
 from tests.cli.conftest import document
 
 SPECS = [
@@ -31,8 +31,8 @@ def test_list(run, store):
     code, out, err = run("runs", "list", "--store", "cells")
     assert (code, err) == (0, "")
     assert len(out.splitlines()) == 6
-    assert re.match(r"id +kind +rule +problem +trajectories +steps +size +date \(UTC\)", out)
-    assert re.search(r"^[0-9a-f]{12} +simulate +adam +quadratic\(dim=2\) +64 +1,000 +\d+ B +20\d\d-\d\d-\d\d \d\d:\d\d$", out, re.M)
+    assert re.match(r"id +kind +rule +problem +trajectories +steps +took +size +date \(UTC\)", out)
+    assert re.search(r"^[0-9a-f]{12} +simulate +adam +quadratic\(dim=2\) +64 +1,000 +- +\d+ B +20\d\d-\d\d-\d\d \d\d:\d\d$", out, re.M)
     assert re.search(r"^4 cells, [\d.]+ kB, in .*cells$", out, re.M)
     code, found = document(run("runs", "list", "--rule", "adam", "--text", '"seed":1', "--store", "cells", "--json"))
     assert code == 0
@@ -58,6 +58,19 @@ def test_show(run, store):
     assert found["values"]["loss_mean"] == {
         "dims": {"step": 3}, "dtype": "float64", "finite": 3, "first": 1.0, "last": 3.1, "min": 0.5, "max": 3.1,
     }  # fmt: skip
+
+
+def test_what_a_cell_took_is_listed_and_shown(run, store):
+    store.note(SPECS[0], Took(83.4567, 80.25))
+    assert re.search(r" +64 +1,000 +83.5 s +\d+ B", run("runs", "list", "--rule", "sgd", "--store", "cells")[1])
+    id = store.path(SPECS[0]).stem
+    out = run("runs", "show", id, "--store", "cells")[1]
+    assert re.search(r"^took +83.5 s$", out, re.M)
+    assert re.search(r"^processor time +80.2 s$", out, re.M)
+    found = document(run("runs", "list", "--store", "cells", "--json"))[1]["runs"]
+    told = {item["id"]: (item["seconds"], item["processor_seconds"]) for item in found}
+    assert told.pop(id) == (83.457, 80.25)
+    assert set(told.values()) == {(None, None)}
 
 
 def test_export(run, store, elsewhere):

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sys
+import threading
 import time
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from optlab import problems, rules
 from optlab.__main__ import main
+from optlab.cli.output import talk
 from optlab.errors import ClusterError, InputError, MissingDependencyError
 from optlab.experiments import cluster as cluster_module
 from optlab.experiments.cluster import connected, identity
@@ -293,6 +295,40 @@ def test_a_cell_that_kills_every_worker_is_given_up_and_a_lost_scheduler_is_said
         here = Runner(Store(tmp_path / "store"))
         here(cells)
         assert (here.computed, here.read) == (20 - kept, kept)
+    finally:
+        machines.close()
+
+
+def test_a_sweep_that_has_no_worker_left_says_so_once_and_goes_on_with_the_next_one(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(cluster_module, "CONNECT_SECONDS", 60)
+    monkeypatch.setattr(cluster_module, "WAIT_SECONDS", 0.2)
+    machines = LocalMachines(tmp_path)
+    try:
+        with connected((machines.add(), machines.address)[1]) as cluster, talk(quiet=True, verbose=False):
+            assert Runner(None, cluster=cluster)(slow_cells(tmp_path / "marks", 1))[0].x == 0
+            time.sleep(0.5)
+            assert capsys.readouterr().err == ""  # nothing to say while there is one
+            machines.workers[0].kill()
+            wait_for(cluster, 0)
+            said = []
+
+            def later():
+                until = time.monotonic() + 60
+                while "waiting" not in "".join(said) and time.monotonic() < until:
+                    time.sleep(0.1)
+                    said.append(capsys.readouterr().err)
+                time.sleep(1.0)  # no second line
+                machines.add()
+
+            thread = threading.Thread(target=later)
+            thread.start()
+            found = Runner(Store(tmp_path / "store"), cluster=cluster)(slow_cells(tmp_path / "marks", 3))
+            thread.join()
+        said.append(capsys.readouterr().err)
+        assert [float(data.x) for data in found] == [0, 1, 2]
+        assert (
+            "".join(said) == f"optlab: no worker at {machines.address}: waiting for one (start it with `dask worker {machines.address}`)\n"
+        )
     finally:
         machines.close()
 

@@ -11,11 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+from hypothesis import given
+from hypothesis import strategies as st
 
 from optlab.errors import InputError, OptlabError
 from optlab.experiments import processes
 from optlab.experiments.store import Store
 from optlab.experiments.sweep import Cell, Runner
+from tests.experiments.clusters import clocked
 
 
 def numbered(number):
@@ -45,7 +48,45 @@ def test_numbers_are_in_their_places_and_kept(two, tmp_path):
     assert runner.computed == 7
     assert progress[-1][0] == 7
     assert Runner(Store(tmp_path))(asked)[3].value == 3
+    assert all(Store(tmp_path).took(cell.spec) is not None for cell in asked)  # measured where it was computed
     assert len(processes._team) == 2
+
+
+def network(model, number, seconds=0.2):
+    return Cell(f"{model} {number}", {"kind": "images", "model": model, "seed": number}, partial(clocked, seconds), single=True)
+
+
+def test_the_first_cell_of_a_network_goes_ahead_and_others_of_it_wait(two, monkeypatch):
+    monkeypatch.setattr(processes, "_compiled", set())
+    plain = Cell("plain", {"kind": "line"}, partial(clocked, 0.2), single=True)
+    first, *others, apart = Runner(None)([*(network("a", n) for n in range(4)), plain])
+    assert all(float(other.began) >= float(first.ended) for other in others)
+    assert float(apart.began) < float(first.ended)  # what needs no kernels waits for none
+    assert apart.process != first.process
+    one, other = Runner(None)([network("a", n) for n in (4, 5)])  # compiled by now
+    assert float(other.began) < float(one.ended)
+    one, other, third = Runner(None)([network("b", 0), network("b", 1), network("c", 0)])
+    assert float(third.began) < float(one.ended) <= float(other.began)  # two networks at a time
+
+
+@given(st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=12), st.sets(st.sampled_from("ab")), st.integers(1, 4), st.data())
+def test_every_task_is_handed_out_once_and_none_before_its_kernels(kernels, compiled, workers, data):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "_compiled", set(compiled))
+        waiting, cached = processes.Waiting([processes.Task(k, b"", name) for k, name in enumerate(kernels)]), {None, *compiled}
+        busy, handed = [], []
+        while True:
+            while len(busy) < workers and (task := waiting.next()) is not None:
+                assert task.kernels in cached or task.kernels not in {other.kernels for other in busy}
+                busy.append(task)
+                handed.append(task.place)
+            if not busy:
+                break
+            done = busy.pop(data.draw(st.integers(0, len(busy) - 1)))
+            cached.add(done.kernels)
+            waiting.done(done.place)
+        assert sorted(handed) == list(range(len(kernels)))
+        assert processes._compiled == set(compiled) | (set(kernels) - {None})
 
 
 def test_what_cannot_be_sent_is_computed_here(two):

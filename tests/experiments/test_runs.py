@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from optlab import problems, rules
 from optlab.errors import InputError, StoreError
-from optlab.experiments import runs as runs_module
+from optlab.experiments import kinds
 from optlab.experiments.exports import export_csv, export_netcdf
 from optlab.experiments.runs import clean, find, load, rubbish, runs
 from optlab.experiments.store import Store
@@ -39,7 +39,8 @@ def store(tmp_path):
 
 
 def everything(store):
-    return {path.name: path.read_bytes() for path in store.folder.rglob("*") if path.is_file()}
+    """Every file; what a cell took goes with it, and is looked at on its own."""
+    return {path.name: path.read_bytes() for path in store.folder.rglob("*") if path.is_file() and path.suffix != ".took"}
 
 
 def test_runs_are_listed_the_newest_first_and_chosen(store):
@@ -154,7 +155,8 @@ def test_cleaning_takes_what_is_rubbish_and_nothing_else(store):
     assert "damaged" in told[0]
     assert bad.name in told[0]
     assert {item.path: item.why for item in items if item.path in beside} == {path: why for path, why in beside.items() if why}
-    (aside,) = [item for item in items if item.path not in beside]
+    took, aside = sorted((item for item in items if item.path not in beside), key=lambda item: item.path.name.startswith(bad.stem + ".d"))
+    assert (took.path, took.why) == (bad.with_suffix(".took"), "what a cell that is gone took")
     assert aside.path.name.startswith(f"{bad.stem}.damaged-")
     assert all(item.path.exists() for item in items)  # nothing is deleted before it is said
     clean(items)
@@ -164,6 +166,9 @@ def test_cleaning_takes_what_is_rubbish_and_nothing_else(store):
     }
     assert rubbish(store) == []
     clean(items)  # again: gone already
+    assert {path.stem for path in store.folder.rglob("*.took")} == {path.stem for path in store.files()}
+    clean(rubbish(store, older_than=0))
+    assert not list(store.folder.rglob("*.took"))
 
 
 def test_cleaning_by_age(store):
@@ -184,7 +189,7 @@ def test_cleaning_cells_of_another_engine(store, monkeypatch):
     assert len(items) == 2
     assert {item.why for item in items} == {"a cell of another engine"}
     assert {find(store, item.path.stem).kind for item in items} == {"simulate", "test"}
-    monkeypatch.setattr(runs_module, "todays_engines", lambda: {"simulate": "new", "predict": "new", "training": "new"})
+    monkeypatch.setattr(kinds, "todays_engine", dict.fromkeys(("simulate", "predict", "training"), "new").get)
     assert len(rubbish(store, outdated=True)) == 7
 
 

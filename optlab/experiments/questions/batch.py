@@ -27,14 +27,14 @@ from optlab.ensemble.second_moment import second_moment
 from optlab.experiments.batch_scaling import raced, tuned
 from optlab.experiments.experiment import Experiment, ExperimentSpec, Run, Table
 from optlab.experiments.gradient_noise import gradient_noise
+from optlab.experiments.kinds import spec_head
 from optlab.experiments.power_law import power_law
 from optlab.experiments.regimes import CONFIDENCE
 from optlab.experiments.spec import Count, Positive
-from optlab.experiments.sweep import Cell, engine_fingerprint, simulation_cell
+from optlab.experiments.sweep import Cell, simulation_cell
 
 SCALINGS = {"best": "best for each batch", "linear": "best of B = 1 times B", "sqrt": "best of B = 1 times the root of B"}
 HOLDS = 1.5  #: a scaling holds while it needs at most so many times the samples that B = 1 needs
-FILES = tuple(f"experiments/{name}.py" for name in ("batch_scaling", "first_passage"))
 
 
 class BatchSpec(ExperimentSpec):
@@ -133,7 +133,7 @@ def _floors(spec: BatchSpec, X: np.ndarray, y: np.ndarray, batches: list[int], a
 
 
 def _cell(name: str, function: Any, options: dict[str, Any]) -> Cell:
-    return Cell(name, {"kind": function.__name__, "engine": engine_fingerprint(*FILES)} | options, partial(function, **options))
+    return Cell(name, spec_head(function.__name__) | options, partial(function, **options))
 
 
 def _races(spec: BatchSpec, run: Run, shared: dict[str, Any], batches: list[int], best: list[xr.Dataset]) -> dict[str, Any]:

@@ -23,9 +23,10 @@ from optlab.ensemble.bind import rotation_matrix
 from optlab.errors import UnsupportedError
 from optlab.experiments.experiment import Experiment, ExperimentSpec, Run, Table
 from optlab.experiments.first_passage import REACHED, passage
+from optlab.experiments.kinds import spec_head
 from optlab.experiments.power_law import METHOD, PowerLaw, power_law
 from optlab.experiments.spec import Count
-from optlab.experiments.sweep import Cell, engine_fingerprint
+from optlab.experiments.sweep import Cell
 
 NUMBERS = {
     "steps": "first step with an expected loss at or below eps", "low": "lower end of its 99 % interval", "high": "upper end of it",
@@ -62,12 +63,11 @@ def quadratic(spec: ConditionSpec, kappa: float, orientation: str, noise: float)
 
 def cell(spec: ConditionSpec, rule: str, tuning: str, orientation: str, noise: float, kappa: float) -> Cell:
     """One rule on one quadratic under one tuning."""
-    record, engine = rules.get(rule), engine_fingerprint("experiments/first_passage.py", "experiments/comparison.py")
     options: dict[str, Any] = {
         "rule": rule, "problem": quadratic(spec, kappa, orientation, noise), "tuning": tuning, "level": spec.eps, "most": spec.steps,
         "batch": spec.batch, "trajectories": spec.trajectories, "seed": spec.seed,
     }  # fmt: skip
-    keyed = {"kind": "first passage", "engine": engine, "rule_fingerprint": record.fingerprint} | options
+    keyed = spec_head("first passage") | {"rule_fingerprint": rules.get(rule).fingerprint} | options
     return Cell(f"{rule}, {tuning}, kappa {kappa:g}, {orientation}{', noise' if noise else ''}", keyed, partial(passage, **options))
 
 
