@@ -16,7 +16,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 done, 1 a check failed, 2 wrong input, 130 interrupted."""
     words = sys.argv[1:] if arguments is None else arguments
     try:
-        from optlab.cli.interrupts import remembered
+        from optlab.interrupts import remembered
 
         with remembered() as ctrl_c:
             try:

@@ -118,6 +118,35 @@ class State:
         object.__setattr__(self, "init", sympify(self.init))
 
 
+def _declared(given: Mapping[Any, Any] | None, kind: type[Any], where: str) -> dict[sp.Symbol, Any]:
+    """What is declared, by symbol; a bare number is read as the default of a parameter, or as the start of a state."""
+    if given is not None and not isinstance(given, Mapping):
+        raise InputError(f"{where} = {short(given)} must be a dict from symbols, such as {{symbol('beta'): {kind.__name__}(...)}}")
+    for key in given or {}:
+        if not isinstance(key, sp.Symbol):
+            raise InputError(f"{where}: {short(key)} is no symbol; write symbol({str(key)!r})")
+    return {key: value if isinstance(value, kind) else kind(value) for key, value in (given or {}).items()}
+
+
+def _equations(given: Any, where: str) -> Equations:
+    """Pairs of a symbol and an expression, in order; a dict is taken in its order."""
+    pairs = list(given.items()) if isinstance(given, Mapping) else list(given)
+    for pair in pairs:
+        if not (isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[0], sp.Symbol)):
+            raise InputError(f"{where}: {short(pair)} is no equation; write (symbol, expression) pairs, such as (theta, theta - alpha * g)")
+    return tuple((left, _expression(right, f"{where}: the equation for {left}")) for left, right in pairs)
+
+
+def _expression(given: Any, where: str) -> sp.Expr:
+    try:
+        found = sp.sympify(given)
+    except (sp.SympifyError, SyntaxError, TypeError, AttributeError):
+        found = None
+    if not isinstance(found, sp.Expr):
+        raise InputError(f"{where} is {short(given)}, not an expression in symbols")
+    return found
+
+
 class Parametrized:
     """What rules and schedules share: a name, parameters with bound values, and a fingerprint of the definition."""
 
@@ -185,12 +214,12 @@ class Rule(ExportedRule, Parametrized):
     Parameters
     ----------
     equations
-        Ordered (symbol, expression) pairs; each sees the values already updated. A symbol that is neither
+        Ordered (symbol, expression) pairs, or a dict in that order; each sees the values already updated. A symbol that is neither
         ``theta`` nor a state is an intermediate quantity of the step.
     parameters
-        Hyper-parameter symbol to :class:`Parameter`. The learning rate ``alpha`` is not one: a schedule gives it.
+        Hyper-parameter symbol to :class:`Parameter`, or to its default alone. The learning rate ``alpha`` is none: a schedule gives it.
     state
-        State symbol to :class:`State`.
+        State symbol to :class:`State`, or to its start alone.
     gradient_at
         Where the gradient ``g`` is taken, as an expression in theta and the state (``theta`` by default).
     variants
@@ -214,9 +243,9 @@ class Rule(ExportedRule, Parametrized):
         self,
         *,
         name: str,
-        equations: Iterable[tuple[sp.Symbol, Any]],
-        parameters: Mapping[sp.Symbol, Parameter] | None = None,
-        state: Mapping[sp.Symbol, State] | None = None,
+        equations: Iterable[tuple[sp.Symbol, Any]] | Mapping[sp.Symbol, Any],
+        parameters: Mapping[sp.Symbol, Parameter | int | float | str | sp.Expr] | None = None,
+        state: Mapping[sp.Symbol, State | int | float | str | sp.Expr] | None = None,
         gradient_at: Any = theta,
         variants: Mapping[str, Mapping[str, Mapping[sp.Symbol, Any]]] | None = None,
         dialects: Mapping[str, Any] | None = None,
@@ -227,11 +256,12 @@ class Rule(ExportedRule, Parametrized):
         chosen: Mapping[str, str] | None = None,
     ) -> None:
         self.name, self.summary, self.reference = name, summary, reference
-        self.declared, self.state = dict(parameters or {}), dict(state or {})
+        where = f"rule {name}"
+        self.declared, self.state = _declared(parameters, Parameter, f"{where}: parameters"), _declared(state, State, f"{where}: state")
         self.variants = {variant: dict(options) for variant, options in (variants or {}).items()}
         self.dialects, self.analysis = dict(dialects or {}), dict(analysis or {})
-        self.definition: Equations = tuple((left, sp.sympify(right)) for left, right in equations)
-        self._gradient_at, self.bound = sp.sympify(gradient_at), dict(bound or {})
+        self.definition = _equations(equations, where)
+        self._gradient_at, self.bound = _expression(gradient_at, f"{where}: gradient_at"), dict(bound or {})
         self.chosen = {variant: next(iter(options)) for variant, options in self.variants.items()} | dict(chosen or {})
         self._meaning = self._meaning_of(self.chosen)
         idle = self._idle()
@@ -420,15 +450,15 @@ class Schedule(ExportedSchedule, Parametrized):
         *,
         name: str,
         expression: Any,
-        parameters: Mapping[sp.Symbol, Parameter] | None = None,
+        parameters: Mapping[sp.Symbol, Parameter | int | float | str | sp.Expr] | None = None,
         dialects: Mapping[str, Any] | None = None,
         summary: str = "",
         reference: str = "",
         bound: Mapping[sp.Symbol, sp.Expr] | None = None,
     ) -> None:
         self.name, self.summary, self.reference, self.dialects = name, summary, reference, dict(dialects or {})
-        self.parameters, self.bound = dict(parameters or {}), dict(bound or {})
-        self.definition = sp.sympify(expression)
+        self.parameters, self.bound = _declared(parameters, Parameter, f"schedule {name}: parameters"), dict(bound or {})
+        self.definition = _expression(expression, f"schedule {name}: the expression")
         self.expression: sp.Expr = self.definition.xreplace(self.bound)
         unknown = sorted(str(s) for s in self.expression.free_symbols - {time} - self.parameters.keys())
         if unknown:

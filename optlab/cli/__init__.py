@@ -9,9 +9,11 @@ import typer
 from optlab._version import __version__
 from optlab.cli import advise, claims, data, derive, doctor, experiment, grid, report, rosetta, runs, simulate, theory, train, verify
 from optlab.cli.options import command, show_help
+from optlab.cli.sections import Sections
 
 app = typer.Typer(
     name="optlab",
+    cls=Sections,
     help="What does this optimizer do, and how do we know? Derive it, simulate it, check one against the other.",
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -191,10 +191,14 @@ def read_table(
 
     rows: list[list[float]] = []
     dropped = 0
-    for line, cells in records:
+    table = list(records)
+    for line, cells in table:
         if len(cells) != len(names):
             raise InputError(f"{shown}, line {line}: {len(cells)} cells where the header has {len(names)}; give one cell per column")
-        values = [_number(cells[p].strip(), drop_missing, shown, line, names[p]) for p in used]
+        try:
+            values = [_number(cells[p].strip(), drop_missing) for p in used]
+        except ValueError:
+            raise InputError(_mend([cells for _, cells in table], line, cells, used, names, shown, drop_missing)) from None
         if all(map(math.isfinite, values)):
             rows.append(values)
         else:
@@ -267,17 +271,60 @@ def _is_number(cell: str) -> bool:
     return "_" not in cell
 
 
-def _number(cell: str, drop_missing: bool, shown: str, line: int, column: str) -> float:
-    """The number of a cell; not finite where the row is to be dropped."""
-    place = f"{shown}, line {line}, column {short(column)}"
+def _number(cell: str, drop_missing: bool) -> float:
+    """The number of a cell, not finite where the row is to be dropped; ValueError where it is none."""
     if cell.lower() in MISSING:
-        if not drop_missing:
-            raise InputError(f"{place}: {'the cell is empty' if not cell else f'{cell} is no number'}; {MEND_MISSING}")
-        return math.nan
-    if not _is_number(cell):
-        comma = "write numbers with a decimal point" if _is_number(cell.replace(",", ".")) else "give a number, or leave the column out"
-        raise InputError(f"{place}: {short(cell)} is text, not a number; {comma}")
-    value = float(cell)
-    if not math.isfinite(value) and not drop_missing:
-        raise InputError(f"{place}: {short(cell)} is not a finite number; {MEND_MISSING}")
+        value = math.nan
+    elif _is_number(cell):
+        value = float(cell)
+    else:
+        raise ValueError
+    if not drop_missing and not math.isfinite(value):
+        raise ValueError
     return value
+
+
+def _is_text(cell: str) -> bool:
+    """Whether a cell is neither a number, with a comma or not, nor a sign that there is none."""
+    return not (cell.lower() in MISSING or _is_number(cell) or _is_number(cell.replace(",", ".")))
+
+
+def _mend(
+    rows: Sequence[Sequence[str]], line: int, cells: Sequence[str], used: Sequence[int], names: list[str], shown: str, drop_missing: bool
+) -> str:
+    """What is wrong with the first cell of a row that is no number, and what to do about all that are like it."""
+
+    def wrong(cell: str) -> bool:
+        try:
+            _number(cell, drop_missing)
+        except ValueError:
+            return True
+        return False
+
+    place = next(p for p in used if wrong(cells[p].strip()))
+    cell, full = cells[place].strip(), [row for row in rows if len(row) == len(names)]
+    where = f"{shown}, line {line}, column {short(names[place])}"
+    if cell.lower() in MISSING or _is_number(cell):
+        count = sum(any(not _is_text(row[p].strip()) and wrong(row[p].strip()) for p in used) for row in full)
+        what = (
+            "the cell is empty"
+            if not cell
+            else f"{cell} is no number"
+            if cell.lower() in MISSING
+            else f"{short(cell)} is not a finite number"
+        )
+        return f"{where}: {what}; {MEND_MISSING}: {count:,} of {len(rows):,} rows"
+    said = f"{where}: {short(cell)} is text, not a number"
+    if not _is_text(cell):
+        return f"{said}; write numbers with a decimal point"
+    texts = [p for p in used if 2 * sum(_is_text(row[p].strip()) for row in full) > len(full)]
+    if place not in texts:
+        return f"{said}; give a number, or leave the column out"
+    if place == used[-1]:
+        values = sorted({row[place].strip() for row in full})
+        return f"{said}, and it is the target ({_listed(values, 3)}); write it as numbers, such as 0 and 1 for two classes"
+    kept = [names[p] for p in used[:-1] if p not in texts]
+    if not kept:
+        return f"{said}, and no other feature is numbers; add a column of numbers"
+    which = "leave it out" if texts == [place] else f"leave out {', '.join(short(names[p]) for p in texts if p != used[-1])}"
+    return f"{said}; {which}: --columns {','.join(kept)} (in Python columns=[...])"

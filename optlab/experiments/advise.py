@@ -30,6 +30,8 @@ from optlab.quantities import labeled
 
 Progress = Callable[[int, int, str], None]
 
+BEYOND_DOUBLE = 1e15  #: a condition number beyond which rounding hides the flattest directions from any step size
+
 
 @dataclass(frozen=True)
 class Advice:
@@ -195,6 +197,12 @@ def advise(
     raw, standard = _condition(table, False), _condition(table, True)
     minimum, start = float(np.mean((X @ theta - y) ** 2) / 2), float(np.mean(y**2) / 2)
     L, mu = float(eigenvalues[0]), float(eigenvalues[-1])
+    if L / mu > BEYOND_DOUBLE:
+        better = not standardize and standard is not None and standard <= BEYOND_DOUBLE
+        mend = f"standardize (--standardize) lowers it to {standard:.3g}" if better else "leave out columns that others determine"
+        raise InputError(
+            f"{table.path}: condition number {L / mu:.2g}, beyond what double precision resolves ({BEYOND_DOUBLE:.0e}); {mend}"
+        )
 
     used_batch = min(whole(batch, "batch"), n)
     steps = min(max(20 * math.ceil(n / used_batch), 200), 5000) if budget is None else whole(budget, "budget")

@@ -28,7 +28,7 @@ Progress = Callable[[int, int, str], None]
 
 
 def export_netcdf(store: Store, chosen: Sequence[Run], out: Path, progress: Progress | None = None) -> list[Path]:
-    """Write cells, each checked and with names and units, to ``out`` (one cell and a name that ends in .nc) or to ``out/ID.nc``; returns the files.
+    """Write cells, checked, with names and units, to ``out`` (one cell and a name that ends in .nc) or ``out/ID.nc``; returns the files.
 
     Raises StoreError for a damaged cell or a file that cannot be written; files written before it stay.
     """

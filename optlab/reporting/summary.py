@@ -35,11 +35,15 @@ def findings(results: Results) -> list[Markup]:
     for item in results.compared:
         final = sorted((float(e.simulated.loss_mean[-1]), e.rule.name) for e in item.entries)
         spread = final[-1][0] / final[0][0] if final[0][0] > 0 else float("inf")
+        decaying = {e.rule.name for e in item.entries if any(str(key) == "wd" and value != 0 for key, value in e.rule.values.items())}
+        others = [name for _, name in final if name not in decaying]
+        aside = f" ({final[0][1]} decays weights toward 0, where the minimum lies)" if final[0][1] in decaying else ""
+        aside += f"; without decay, least is {others[0]}" if aside and others else ""
         out.append(
             Markup(
                 "At κ = {:g}, with noise and each rule at its best constant step, the final losses of all {} rules "
-                "lie within a factor {:.2f}; least is {}."
-            ).format(item.kappa, len(final), spread, final[0][1])
+                "lie within a factor {:.2f}; least is {}{}."
+            ).format(item.kappa, len(final), spread, final[0][1], aside)
         )
     for own in results.own:
         final = sorted((float(e.simulated.loss_mean[-1]), e.rule.label()) for e in own.entries)

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 import xarray as xr
 
 import optlab as ol
@@ -99,6 +100,22 @@ def test_few_modules_are_imported(before, then, most):
     imported = done.stderr.split()
     assert "optlab" in imported
     assert len(imported) <= most, sorted(imported)
+
+
+def test_help_names_every_command_in_a_whole_line(monkeypatch, run):
+    from optlab.cli import app
+    from optlab.cli.sections import SECTIONS
+
+    names = [name for lines in SECTIONS.values() for name in lines]
+    assert sorted(names) == sorted(typer.main.get_command(app).commands)
+    monkeypatch.setenv("COLUMNS", "80")
+    code, out, _ = run("--help")
+    assert code == 0
+    assert all(len(line) <= 80 for line in out.splitlines())
+    assert "..." not in out
+    for lines in SECTIONS.values():
+        for name, about in lines.items():
+            assert re.search(rf"^  {name} +{re.escape(about)}$", out, re.M), name
 
 
 # --- simulate ---

@@ -113,6 +113,39 @@ def test_dropping_does_not_excuse_text_and_says_when_nothing_is_left(tmp_path):
     assert "only one row of numbers after dropping 1" in one_line(write(tmp_path, "a,y\n,2\n3,4\n"), "y", drop_missing=True)
 
 
+MIXED = "city,a,b,street,y\n" + "".join(f"x{k},{k % 7},{k % 5},z,{k % 3}\n" for k in range(9))
+
+
+def test_a_text_column_is_left_out_by_a_line_to_copy(tmp_path):
+    path = write(tmp_path, MIXED)
+    message = one_line(path, "y")
+    assert "line 2, column 'city': 'x0' is text, not a number; leave out 'city', 'street': --columns a,b " in message
+    assert read_table(path, "y", columns=["a", "b"]).names == ("a", "b")
+    assert "leave it out: --columns a,b " in one_line(write(tmp_path, MIXED), "y", columns=["a", "street", "b"])
+    assert "no other feature is numbers" in one_line(write(tmp_path, MIXED), "y", columns=["city", "street"])
+
+
+def test_a_cell_of_text_among_numbers_is_a_slip_of_that_cell(tmp_path):
+    assert "give a number, or leave the column out" in one_line(
+        write(tmp_path, MIXED.replace("x3,3,", "x3,three,")), "y", columns=["a", "b"]
+    )
+
+
+def test_a_target_of_words_is_to_be_numbers(tmp_path):
+    text = MIXED.replace(",z,0", ",z,no").replace(",z,1", ",z,yes").replace(",z,2", ",z,yes")
+    message = one_line(write(tmp_path, text), "y", columns=["a", "b"])
+    assert "'no' is text, not a number, and it is the target ('no', 'yes'); write it as numbers, such as 0 and 1" in message
+
+
+def test_rows_with_missing_cells_are_counted(tmp_path):
+    text = MIXED.replace("x3,3,3", "x3,NA,").replace("x8,1,3", "x8,1,")
+    assert text.count("NA") == 1
+    message = one_line(write(tmp_path, text), "y", columns=["a", "b"])
+    assert "line 5, column 'a': NA is no number" in message
+    assert message.endswith("(--drop-missing): 2 of 9 rows")
+    assert read_table(write(tmp_path, text), "y", columns=["a", "b"], drop_missing=True).dropped == 2
+
+
 def test_paths_that_are_no_files(tmp_path):
     assert "no such file" in one_line(tmp_path / "absent.csv", "y")
     assert "folder" in one_line(tmp_path, "y")

@@ -240,6 +240,17 @@ def test_the_noise_floor_of_small_steps():
     np.testing.assert_allclose(run.loss_mean[1] - run.loss_mean[0], alpha * noise.floor_per_alpha, rtol=0.1)
 
 
+def test_a_condition_number_beyond_double_precision_is_refused_and_mended():
+    """Scales 1e9 apart give X'X/n a condition number of 1e18: every step size would look the same."""
+    x = np.random.default_rng(4).normal(size=(60, 2))
+    table = Table(x * np.array([1.0, 1e9]), x.sum(1), ("a", "b"), "y", 0, "scales.csv")
+    with pytest.raises(
+        InputError, match=r"scales.csv: condition number .*e\+1[78], beyond .*; standardize .--standardize. lowers it to 1\."
+    ):
+        ol.advise(table, rules=["sgd"])
+    assert ol.advise(table, rules=["sgd"], standardize=True, budget=30, trajectories=8).condition_number < 2
+
+
 def test_progress_counts_up():
     seen = []
     advise(table(20, 2), budget=20, batch=4, trajectories=4, rules=["sgd", "adam"], progress=lambda *what: seen.append(what))

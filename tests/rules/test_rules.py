@@ -290,6 +290,18 @@ NUMBER = 3
 """
 
 
+def test_bare_numbers_and_a_dict_of_equations_say_the_same():
+    beta, m = symbol("beta"), symbol("m")
+    long = Rule(
+        name="mine", parameters={beta: Parameter("9/10")}, state={m: State(init=0)},
+        equations=((m, beta * m + g), (theta, theta - alpha * m)),
+    )  # fmt: skip
+    short = Rule(name="mine", parameters={beta: "9/10"}, state={m: 0}, equations={m: beta * m + g, theta: theta - alpha * m})
+    assert short == long
+    assert short.fingerprint == long.fingerprint
+    assert short.values == {beta: sp.Rational(9, 10)}
+
+
 def test_a_rule_from_a_file_is_a_rule_like_any_other(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(MINE)
@@ -362,6 +374,19 @@ BAD = {
     "gradient at itself": (lambda: Rule(name="x", gradient_at=theta + g, equations=(SGD,)), "gradient_at uses g"),
     "name": (lambda: Rule(name="my rule", equations=(SGD,)), "'my rule' must be an identifier"),
     "no expression": (lambda: Rule(name="x", equations=((theta, g > 0),)), "not an expression"),
+    "no pairs": (
+        lambda: Rule(name="x", equations=(theta, theta - alpha * g)),
+        "rule x: theta is no equation; write .symbol, expression. pairs",
+    ),
+    "text for a symbol": (
+        lambda: Rule(name="x", parameters={"b": "1/2"}, equations=(SGD,)),
+        "rule x: parameters: 'b' is no symbol; write symbol..b'",
+    ),
+    "a list of parameters": (
+        lambda: Rule(name="x", parameters=[b], equations=(SGD,)),
+        "rule x: parameters = .* must be a dict from symbols",
+    ),
+    "a function": (lambda: Rule(name="x", equations=((theta, max),)), "the equation for theta is .*, not an expression"),
     "interval": (lambda: Parameter("1/2", within="0..1"), "is not an interval"),
     "default out of range": (lambda: Parameter("3/2", within="[0, 1)"), r"default = 3/2 is out of range: it must lie in \[0, 1\)"),
     "out of range": (lambda: rules.get("momentum", beta=1), r"momentum: beta = 1 is out of range: it must lie in \[0, 1\)"),

@@ -107,8 +107,16 @@ def measure(spec: BatchSpec, run: Run) -> xr.Dataset:
         half = stdtrit(spec.replicates - 1, (1 + CONFIDENCE) / 2) * values.std(-1, ddof=1) / math.sqrt(spec.replicates)
         data[name] = ("sampling", "batch"), values.mean(-1), {"long_name": text}
         data[f"{name}_half"] = ("sampling", "batch"), half, {"long_name": f"half width of its {CONFIDENCE:.0%} interval over replicates"}
-    data["variance_exact"] = ("sampling", "batch"), _variance(X, y, spec.samplings, batches, unit.trace_at_start)
-    data["floor_exact"] = ("sampling", "batch"), _floors(spec, X, y, batches, alpha, least)
+    data["variance_exact"] = (
+        ("sampling", "batch"),
+        _variance(X, y, spec.samplings, batches, unit.trace_at_start),
+        {"long_name": "exact trace of the covariance of a mini-batch gradient at the start"},
+    )
+    data["floor_exact"] = (
+        ("sampling", "batch"),
+        _floors(spec, X, y, batches, alpha, least),
+        {"long_name": "exact stationary loss above the minimum"},
+    )
     data |= _races(spec, run, shared, batches, rest)
     coords = {"sampling": spec.samplings, "batch": ("batch", batches, {"long_name": "rows in a batch, B"}), "scaling": list(SCALINGS)}
     about = {"noise_scale": unit.simple or math.nan, "rows": spec.rows, "alpha": alpha, "holds": HOLDS}

@@ -91,8 +91,9 @@ def measure(spec: EdgeSpec, run: Run) -> xr.Dataset:
         "peak": (over, peak, {"long_name": "largest sharpness seen, over its limit"}),
         "diverged_at": (over, diverged, {"long_name": "step whose loss was not finite; -1: none"}),
         "outcome": (over, outcomes(plateau[..., 1], reached, diverged), {"long_name": "what became of the sharpness"}),
-        "rule": ("setting", [rule for _, rule, _ in asked]), "rate": ("setting", [rate for *_, rate in asked]),
-        "objective": ("setting", [loss for loss, *_ in asked]),
+        "rule": ("setting", [rule for _, rule, _ in asked]),
+        "rate": ("setting", [rate for *_, rate in asked], {"long_name": "learning rate"}),
+        "objective": ("setting", [loss for loss, *_ in asked], {"long_name": "loss that is minimized"}),
     }  # fmt: skip
     kept = int(trusted.sum()), int(np.isfinite(sharpness).sum())
     with np.errstate(invalid="ignore", divide="ignore"):

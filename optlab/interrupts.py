@@ -1,27 +1,27 @@
 """Ctrl-C at any moment, also where Python cannot raise it.
 
 LLVM calls back into Python while it compiles. An exception there is printed and dropped, and what was compiled is lost: what fails
-next is no defect. So a Ctrl-C that was dropped is remembered, and sent again.
+next is no defect. The same holds where an interrupt falls into a callback of the import system. So a Ctrl-C that was dropped is remembered,
+and sent again. This module imports next to nothing: it is in place before anything else is imported.
 """
 
 from __future__ import annotations
 
 import _thread
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from threading import Timer
 from typing import Any
 
 AGAIN_SECONDS = 0.05
 
 
-@dataclass
 class CtrlC:
     """Whether an interrupt was dropped."""
 
-    seen: bool = False
+    def __init__(self) -> None:
+        self.seen = False
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def remembered() -> Iterator[CtrlC]:
             before(unraisable)
             return
         state.seen = True
-        again = threading.Timer(AGAIN_SECONDS, lambda: _thread.interrupt_main() if sys.unraisablehook is hook else None)
+        again = Timer(AGAIN_SECONDS, lambda: _thread.interrupt_main() if sys.unraisablehook is hook else None)
         again.daemon = True
         again.start()
 
