@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(path for path in DOCS.rglob("*.md") if not {"_build", "gallery", "reference"} & set(path.relative_to(DOCS).parts))
 
-#: Commands that need a cluster, a store, CIFAR-10, a table of yours or more than a minute: their options are parsed, nothing is run.
+#: Commands that need a cluster, a store, CIFAR-10, a table of yours or over a minute: their options are parsed, nothing is run.
 ELSEWHERE = re.compile(
     r"optlab train logistic|tcp://|--data-dir|optlab condition .*10000|optlab condition .*0.01|grid examples/|optlab doctor$|optlab runs"
 )
