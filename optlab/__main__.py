@@ -20,11 +20,15 @@ def main(arguments: list[str] | None = None) -> int:
 
         with remembered() as ctrl_c:
             try:
-                return _run(words)
+                code = _run(words)
             except Exception:
                 if not ctrl_c.seen:  # a defect of optlab: its traceback is what mends it
+                    ctrl_c.tell()
                     raise
                 return _interrupted(words)
+            if code != 130:
+                ctrl_c.tell()
+            return code
     except KeyboardInterrupt:
         return _interrupted(words)
 

@@ -64,8 +64,8 @@ def test_the_commands_run(line, tmp_path, monkeypatch, capsys):
 
 def test_every_command_is_in_the_table(capsys):
     assert main(["--help"]) == 0
-    listed = re.findall(r"^  (\w+)  ", capsys.readouterr().out.split("Commands:")[1], re.M)
-    assert listed
+    listed = re.findall(r"^  ([a-z]+)  ", capsys.readouterr().out, re.M)
+    assert len(listed) > 20
     assert all(f"`optlab {name}" in README for name in listed)
 
 

@@ -150,6 +150,24 @@ def test_an_interrupt_that_llvm_drops_is_an_interrupt(run, monkeypatch, capsys):
         main(["verify", "sgd"])
 
 
+def test_what_a_half_made_object_says_at_its_end_is_shown_unless_interrupted(run, monkeypatch):
+    class Half:
+        def __del__(self):
+            self.never_made.close()
+
+    def halves(*_, **__):
+        Half()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("optlab.verify.check_rule", halves)
+    assert run("verify", "sgd") == (130, "", "optlab: interrupted\n")
+    monkeypatch.setattr("optlab.verify.check_rule", lambda *_, **__: Half() and [])
+    code, _, err = run("verify", "sgd")
+    assert code == 0
+    assert err.startswith("Exception ignored in: ")
+    assert err.rstrip().endswith("AttributeError: 'Half' object has no attribute 'never_made'")
+
+
 LONG = {
     "simulate": ["simulate", "--alpha", "0.1", "--steps", "100000", "--trajectories", "1000000", "--problem", QUADRATIC],
     "train": ["train", "mlp", "--data", "synthetic(size=8)", "--alpha", "0.01", "--epochs", "100000"],

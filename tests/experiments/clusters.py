@@ -63,10 +63,3 @@ def failing():
 
 def deadly():
     os._exit(9)
-
-
-def clocked(seconds):
-    """A cell that says when it was computed, and where."""
-    began = time.monotonic()
-    time.sleep(seconds)
-    return xr.Dataset({"began": began, "ended": time.monotonic(), "process": os.getpid()})

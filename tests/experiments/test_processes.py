@@ -18,7 +18,6 @@ from optlab.errors import InputError, OptlabError
 from optlab.experiments import processes
 from optlab.experiments.store import Store
 from optlab.experiments.sweep import Cell, Runner
-from tests.experiments.clusters import clocked
 
 
 def numbered(number):
@@ -52,21 +51,39 @@ def test_numbers_are_in_their_places_and_kept(two, tmp_path):
     assert len(processes._team) == 2
 
 
-def network(model, number, seconds=0.2):
-    return Cell(f"{model} {number}", {"kind": "images", "model": model, "seed": number}, partial(clocked, seconds), single=True)
+def network(model, number, folder=None, meets=None):
+    """A cell of a network; with ``meets`` one that does not end before that other cell has begun, so that the two run side by side."""
+    name = f"{model}{number}"
+    return Cell(name, {"kind": "images", "model": model, "seed": number}, partial(rendezvous, folder, name, meets), single=True)
 
 
-def test_the_first_cell_of_a_network_goes_ahead_and_others_of_it_wait(two, monkeypatch):
+def rendezvous(folder, name, meets):
+    began, met = time.monotonic(), meets is None
+    if folder:
+        Path(folder, name).touch()
+    while not met and time.monotonic() < began + 60:
+        met = Path(folder, meets).exists()
+        time.sleep(0.01)
+    return xr.Dataset({"began": began, "ended": time.monotonic(), "process": os.getpid(), "met": met})
+
+
+def test_the_first_cell_of_a_network_goes_ahead_and_others_of_it_wait(two, monkeypatch, tmp_path):
+    """Cells that must run side by side wait for each other; that they met proves it, whatever the load."""
     monkeypatch.setattr(processes, "_compiled", set())
-    plain = Cell("plain", {"kind": "line"}, partial(clocked, 0.2), single=True)
-    first, *others, apart = Runner(None)([*(network("a", n) for n in range(4)), plain])
-    assert all(float(other.began) >= float(first.ended) for other in others)
-    assert float(apart.began) < float(first.ended)  # what needs no kernels waits for none
+    plain = Cell("plain", {"kind": "line"}, partial(rendezvous, tmp_path, "plain", "a0"), single=True)
+    asked = [network("a", 0, tmp_path, "plain"), *(network("a", n) for n in (1, 2, 3)), plain]
+    first, *others, apart = Runner(None)(asked)
+    assert first.met  # what needs no kernels waits for none
+    assert apart.met
     assert apart.process != first.process
-    one, other = Runner(None)([network("a", n) for n in (4, 5)])  # compiled by now
-    assert float(other.began) < float(one.ended)
-    one, other, third = Runner(None)([network("b", 0), network("b", 1), network("c", 0)])
-    assert float(third.began) < float(one.ended) <= float(other.began)  # two networks at a time
+    assert all(float(other.began) >= float(first.ended) for other in others)
+    one, other = Runner(None)([network("a", 4, tmp_path, "a5"), network("a", 5, tmp_path, "a4")])
+    assert one.met  # compiled by now
+    assert other.met
+    one, other, third = Runner(None)([network("b", 0, tmp_path, "c0"), network("b", 1), network("c", 0, tmp_path, "b0")])
+    assert one.met  # two networks at a time
+    assert third.met
+    assert float(other.began) >= float(one.ended)
 
 
 @given(st.lists(st.sampled_from([None, "a", "b", "c"]), max_size=12), st.sets(st.sampled_from("ab")), st.integers(1, 4), st.data())
