@@ -35,7 +35,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sphinx = False
 html_copy_source = False
-pygments_style, pygments_dark_style = "friendly", "native"
+pygments_style, pygments_dark_style = "a11y-high-contrast-light", "a11y-dark"  # contrast of at least 7, comments too
 
 sphinx_gallery_conf = {
     "examples_dirs": ["../examples/gallery"],
