@@ -34,9 +34,7 @@ def _edge() -> str:
 
 
 def _norm_training() -> str:
-    from optlab.experiments.norm_training import OWN
-
-    return engine_fingerprint(*OWN) + _training()
+    return engine_fingerprint("experiments/norm_training.py", "experiments/activations.py") + _training()
 
 
 def _encoder() -> str:

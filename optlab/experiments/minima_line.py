@@ -12,7 +12,8 @@ from optlab.data.images import ImageData
 from optlab.experiments.grid_cells import Source
 from optlab.experiments.hidden_units import distance, matched
 from optlab.experiments.image_runs import Asked, images_of, setup
-from optlab.experiments.sweep import Cell, engine_fingerprint
+from optlab.experiments.kinds import spec_head
+from optlab.experiments.sweep import Cell
 from optlab.training.loop import evaluate
 
 KINDS = ("as found", "matched")
@@ -22,8 +23,7 @@ def line_cell(name: str, images: ImageData, source: Source, ends: tuple[Cell, Ce
               points: int) -> Cell:  # fmt: skip
     """The cell of the line between two runs of one model; ``asked`` is that of the first."""
     one, other = (run.parameters.values for run in runs)
-    engine = engine_fingerprint("experiments/hidden_units.py", "experiments/minima_line.py")
-    identity = {"kind": "line", "engine": engine, "of": [end.spec for end in ends], "points": points}
+    identity = spec_head("line") | {"of": [end.spec for end in ends], "points": points}
     here, there = (partial(between, where, asked, one, other, points) for where in (images, source))
     return Cell(name, identity, here, elsewhere=there, single=True)
 

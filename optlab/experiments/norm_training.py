@@ -15,15 +15,14 @@ from optlab.data.batches import ImageBatches
 from optlab.data.images import ImageData
 from optlab.data.textures import synthetic
 from optlab.experiments.activations import activations, conditioning
-from optlab.experiments.grid import training_fingerprint
-from optlab.experiments.sweep import Cell, engine_fingerprint
+from optlab.experiments.kinds import spec_head
+from optlab.experiments.sweep import Cell
 from optlab.nn.trainer import Trainer
 from optlab.training.models import build_model
 
 NORMS = ("none", "batch", "layer", "rms")
 LIMIT = 1e3  #: a mean loss above this has diverged, like one that is not finite
-LOOKED = 500  #: images whose activations are looked at
-OWN = "experiments/norm_training.py", "experiments/activations.py"
+LOOKED = 500
 
 
 def named(model: str, norm: str) -> str:
@@ -45,8 +44,7 @@ def cell(
         "model": named(model, norm), "rule": rules.get(rule).label(), "alpha": alpha, "batch": batch, "steps": steps, "seed": seed,
         "training": training, "test": test, "size": size, "records": records, "gram": gram, "shifts": [list(pair) for pair in shifts],
     }  # fmt: skip
-    engine = engine_fingerprint(*OWN) + training_fingerprint()
-    spec = {"kind": "norm_training", "engine": engine, "rule_fingerprint": rules.get(rule).fingerprint}
+    spec = spec_head("norm_training") | {"rule_fingerprint": rules.get(rule).fingerprint}
     return Cell(
         f"{model}, {norm}, {rule} at {alpha:g}, batch {batch}, seed {seed}",
         spec | options,

@@ -22,8 +22,8 @@ from optlab.analysis.adaptive import analyze_adaptive
 from optlab.analysis.adaptive.frozen import freeze
 from optlab.data.batches import ImageBatches
 from optlab.data.textures import synthetic
-from optlab.experiments.grid import training_fingerprint
-from optlab.experiments.sweep import Cell, engine_fingerprint
+from optlab.experiments.kinds import spec_head
+from optlab.experiments.sweep import Cell
 from optlab.expressions import Rule
 from optlab.nn.models import Model
 from optlab.nn.trainer import Trainer
@@ -138,8 +138,7 @@ def edge_cell(rule: str, rate: float, loss: str, *, hidden: list[int], samples: 
         "shrink": shrink,
     }  # fmt: skip
     made = rules.get(rule)
-    engine = engine_fingerprint("experiments/sharpness.py") + training_fingerprint()
-    spec = {"kind": "edge", "engine": engine, "rule": made.label(), "rule_fingerprint": made.fingerprint} | options
+    spec = spec_head("edge") | {"rule": made.label(), "rule_fingerprint": made.fingerprint} | options
     return Cell(f"{rule} at {rate:g}, {loss}, seed {seed}", spec, partial(followed, rule, **options), single=True)
 
 
